@@ -1,0 +1,149 @@
+"""What a call is handed besides its inputs: who is asking, where, with which seed and budget.
+
+Never data: what a block's result depends on comes through its ports.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from yggdrasil.abc.effects import Effect, Effects
+from yggdrasil.abc.hook import Hook
+from yggdrasil.core.budget import Budget
+from yggdrasil.core.canonical import derive
+from yggdrasil.core.events import Event, Progress, Warned
+from yggdrasil.core.messages import Usage
+
+T = TypeVar("T")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+class Run:
+    """What one whole call shares, whatever its depth.
+
+    seed: None for no determinism asked; scope: sets repeated runs of one path apart (`tick:12`);
+    resources: named limits (`gpu`: 1); clock: seconds since the epoch.
+    """
+
+    __slots__ = (
+        "clock", "device", "effects", "hooks", "loop_steps", "resources", "scope", "seed", "sequence", "tick",
+        "training", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        seed: int | None = None,
+        scope: str = "",
+        tick: int | None = None,
+        device: str | None = None,
+        training: bool = False,
+        effects: Effects | None = None,
+        hooks: tuple[Hook, ...] = (),
+        clock: Callable[[], float] = time.time,
+        resources: Mapping[str, Any] | None = None,
+        loop_steps: int | None = None,
+    ) -> None:
+        self.seed, self.scope, self.tick, self.device, self.training = seed, scope, tick, device, training
+        self.effects, self.hooks, self.clock, self.loop_steps = effects, hooks, clock, loop_steps
+        self.resources = resources
+        self.sequence = 0
+        self.usage = Usage()
+
+
+class RunContext:
+    """A place in a run. `child(name)` is the place below."""
+
+    __slots__ = ("_path", "budget", "name", "parent", "run")
+
+    def __init__(self, run: Run, name: str, parent: RunContext | None = None, budget: Budget | None = None) -> None:
+        self.run = run
+        self.name = name
+        self.parent = parent
+        self.budget = budget
+        self._path: str | None = None
+
+    def child(self, name: str) -> RunContext:
+        """The context of what runs below under `name`."""
+        return RunContext(self.run, name, self, self.budget)
+
+    def within(self, budget: Budget) -> RunContext:
+        """The same place with a budget of its own that spends from the present one too."""
+        return RunContext(self.run, self.name, self.parent, budget.under(self.budget))
+
+    @property
+    def path(self) -> str:
+        """Where: `midgard/author/draft/llm`."""
+        if self._path is None:
+            parent = self.parent
+            self._path = f"{parent.path}/{self.name}" if parent is not None and parent.path else self.name
+        return self._path
+
+    @property
+    def seed(self) -> int | None:
+        """This place's own seed, derived from the run's; None when the run has none."""
+        seed = self.run.seed
+        return None if seed is None else derive(seed, self.run.scope, self.path)
+
+    def random(self) -> random.Random:
+        """A generator for this place: the same numbers for the same run seed, scope and path."""
+        return random.Random(self.seed)
+
+    @property
+    def listening(self) -> bool:
+        """Whether anyone hears events; making them costs nothing otherwise."""
+        return bool(self.run.hooks)
+
+    def emit(self, event: type[Event], **values: Any) -> None:
+        """Tell the hooks. Cheap when there are none."""
+        run = self.run
+        if run.hooks:
+            run.sequence += 1
+            record = event(path=self.path, time=run.clock(), sequence=run.sequence, tick=run.tick, **values)
+            for hook in run.hooks:
+                hook(record)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Say how far the work is."""
+        self.emit(Progress, done=done, total=total, note=note)
+
+    def warn(self, sentence: str) -> None:
+        """Say that something is odd."""
+        self.emit(Warned, sentence=sentence)
+
+    def require(self) -> None:
+        """BudgetError when a budget here or above is spent."""
+        if self.budget is not None:
+            self.budget.require(self.run.clock(), self.path)
+
+    def spend(self, usage: Usage) -> None:
+        """Count what was spent, here and above."""
+        self.run.usage = self.run.usage + usage
+        if self.budget is not None:
+            self.budget.spend(usage)
+
+    async def effect(
+        self,
+        kind: str,
+        request: Any,
+        perform: Callable[[str], Awaitable[T]],
+        *,
+        encode: Callable[[T], Any] = _same,
+        decode: Callable[[Any], T] = _same,
+        idempotent: bool = True,
+    ) -> T:
+        """Call the outside. In a durable run the result is recorded before it is returned, and never repeated.
+
+        `perform` is given an idempotency key ("" when the run is not durable); see `abc.effects.Effect`.
+        """
+        effects = self.run.effects
+        if effects is None:
+            return await perform("")
+        result: T = await effects.call(self, Effect(kind, request, perform, encode, decode, idempotent))
+        return result

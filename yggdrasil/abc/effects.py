@@ -1,0 +1,47 @@
+"""Effects: every call to the outside (a model, a tool, a remote) goes through here in a durable run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yggdrasil.abc.context import RunContext
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One call to the outside.
+
+    kind         "model", "tool" or "remote"
+    request      what is asked, as JSON (or a function that gives it): its digest identifies the call
+    perform      does it; is given the idempotency key to pass on
+    encode       result -> JSON, to be recorded
+    decode       JSON -> result
+    idempotent   False: never repeat it by itself after a crash; a person decides
+    """
+
+    kind: str
+    request: Any
+    perform: Callable[[str], Awaitable[Any]]
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+    idempotent: bool = True
+
+
+class Effects(ABC):
+    """Records effects before anyone sees their result, and gives recorded ones back."""
+
+    @abstractmethod
+    async def call(self, ctx: RunContext, effect: Effect) -> Any:
+        """The effect's result: recorded, or performed now and recorded."""
+
+    @abstractmethod
+    def mark(self, path: str) -> Any:
+        """How many effects were issued at and under `path` so far (before a retry)."""
+
+    @abstractmethod
+    def rewind(self, path: str, mark: Any) -> None:
+        """Forget what was issued since `mark`, so that a retry is given what is recorded already."""

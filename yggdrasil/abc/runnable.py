@@ -1,0 +1,81 @@
+"""The one contract of every level: a spec (ports in, ports out) and an async `run`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Protocol, final
+
+from yggdrasil.abc.context import RunContext
+from yggdrasil.core.events import Event
+from yggdrasil.core.ports import Spec
+from yggdrasil.core.result import Result
+
+
+class Door(Protocol):
+    """How a call is opened: made a context, validated, timed, streamed. `runtime/call.py` is the one there is."""
+
+    async def run(self, what: Runnable, inputs: Any, named: dict[str, Any]) -> Result:
+        """Run to the end."""
+        ...
+
+    def stream(self, what: Runnable, inputs: Any, named: dict[str, Any]) -> AsyncIterator[Event]:
+        """Run, telling each event; the last one carries the result."""
+        ...
+
+
+_door: list[Door] = []
+
+
+def install(door: Door) -> None:
+    """Set the door that `run` and `stream` go through; `yggdrasil` does it once, when it is imported."""
+    _door[:] = [door]
+
+
+class Runnable(ABC):
+    """Anything that runs: block, agent, tool, graph, pipeline, stage, world, universe, a remote one."""
+
+    @property
+    @abstractmethod
+    def spec(self) -> Spec:
+        """The ports."""
+
+    @abstractmethod
+    async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """The work: input ports to output ports. Inputs are never mutated.
+
+        Absent optional inputs are absent from `inputs`; every output that is not optional is in the result.
+        """
+
+    @property
+    def label(self) -> str:
+        """What a path calls it when no node names it."""
+        return type(self).__name__.lower()
+
+    @property
+    def block_type(self) -> str:
+        """What a config calls it: "role/impl" for blocks, the level's name for levels."""
+        return self.label
+
+    @final
+    async def run(self, inputs: Any = None, /, **named: Any) -> Result:
+        """Run and return the outputs, a read-only mapping with `.output`, `.usage` and `.path`.
+
+        A bare positional value goes to the sole required input; a mapping names several, as do keywords.
+        Options share the keywords on every level: seed, ticks, thread, store, training, device, budget,
+        timeout, num_loop_steps, dry_run, profile, hooks, context. A port so named is passed in the mapping.
+
+        Raises PortError when an input does not fit, RunError (with its path) when something fails.
+        """
+        return await _door[0].run(self, inputs, named)
+
+    @final
+    def stream(self, inputs: Any = None, /, **named: Any) -> AsyncIterator[Event]:
+        """Run, yielding each event as it happens; the last is RunFinished with the Result, or the error is raised."""
+        return _door[0].stream(self, inputs, named)
+
+
+class Resumable(Protocol):
+    """A level that opens its own runs (a world): it takes `ticks` and `store`, and makes its own context."""
+
+    open_run: Callable[..., Awaitable[Mapping[str, Any]]]

@@ -1,0 +1,178 @@
+"""The journal: append-only streams of records, and what a world needs around them.
+
+A stream is a world, a thread of an agent, a run. Whatever `append` has acknowledged is durable.
+Implementations: memory, SQLite, PostgreSQL. `tests/contract/store.py` is what they all pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of a stream. `sequence` counts from 1 without gaps; `data` is JSON; `time` never enters a hash."""
+
+    sequence: int
+    kind: str
+    data: Any
+    time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is appended: a record without its place."""
+
+    kind: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state of a stream after record `sequence`, to start reading from. `data` is JSON."""
+
+    sequence: int
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write a stream. `token` grows with every new holder: a stale one is refused (fencing)."""
+
+    stream: str
+    holder: str
+    token: int
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An entry another process posted to a stream's inbox, waiting to be taken. `id` grows."""
+
+    id: int
+    kind: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a listing tells of a stream. `holder` is "" when nobody runs it."""
+
+    name: str
+    head: int
+    holder: str = ""
+    parent: str = ""
+    parent_sequence: int = 0
+
+
+class Store(ABC):
+    """Where streams, snapshots, blobs and leases are kept. Used as `async with`."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """How it was opened, without any password."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Open or create. FormatError when it is something else or newer, StoreError when it cannot be opened."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Write what is pending and close."""
+
+    @abstractmethod
+    async def append(
+        self,
+        stream: str,
+        entries: Sequence[Entry],
+        *,
+        expect: int | None = None,
+        lease: Lease | None = None,
+        snapshot: Any = None,
+        taken: Sequence[int] = (),
+    ) -> int:
+        """Append all entries in one transaction; return the new head. Durable when it returns.
+
+        expect     the head as the writer knows it: ConflictError when it is another
+        lease      LeaseError when it was released, has expired and passed on, or has a newer holder
+        snapshot   a state (JSON) after these entries, kept in the same transaction
+        taken      ids of letters that leave the inbox in the same transaction
+        No entries with a snapshot or taken letters is allowed.
+        """
+
+    @abstractmethod
+    async def read(
+        self, stream: str, *, after: int = 0, limit: int | None = None, kinds: Sequence[str] = ()
+    ) -> list[Record]:
+        """Records after sequence `after`, in order; only those of `kinds` when given.
+
+        CorruptError names a record that cannot be decoded.
+        """
+
+    @abstractmethod
+    async def head(self, stream: str) -> int:
+        """The last sequence; 0 for a stream that does not exist."""
+
+    @abstractmethod
+    async def snapshot(self, stream: str, *, at: int | None = None) -> Snapshot | None:
+        """The newest snapshot (at or before sequence `at`), or None."""
+
+    @abstractmethod
+    async def streams(self, prefix: str = "") -> list[StreamInfo]:
+        """The streams whose names start with `prefix`, by name."""
+
+    @abstractmethod
+    async def acquire(self, stream: str, holder: str, *, seconds: float = 15.0) -> Lease:
+        """The lease, for `seconds` unless renewed. LeaseError names the holder when someone alive has it.
+
+        A holder on this machine whose process is gone is not alive; nor is an expired one.
+        """
+
+    @abstractmethod
+    async def renew(self, lease: Lease, *, seconds: float = 15.0) -> Lease:
+        """The same lease for longer; LeaseError when it has passed on."""
+
+    @abstractmethod
+    async def release(self, lease: Lease) -> None:
+        """Give it up; nothing happens when it has passed on already."""
+
+    @abstractmethod
+    async def post(self, stream: str, entry: Entry) -> int:
+        """Put a letter into the stream's inbox, from any process; its id."""
+
+    @abstractmethod
+    async def inbox(self, stream: str) -> list[Letter]:
+        """The letters waiting, oldest first. They stay until an `append` takes them."""
+
+    @abstractmethod
+    def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
+        """Records after `after` as they come, from any process, for ever."""
+
+    @abstractmethod
+    async def fork(self, stream: str, at: int, name: str) -> None:
+        """A new stream that shares records up to sequence `at` and goes its own way; nothing is copied.
+
+        ConflictError when `name` is taken.
+        """
+
+    @abstractmethod
+    async def put_blob(self, data: bytes) -> str:
+        """Keep bytes; their SHA-256 in hex. Durable before any record that is appended afterwards."""
+
+    @abstractmethod
+    async def get_blob(self, digest: str) -> bytes:
+        """The bytes; CorruptError when they are missing or are not what was put."""
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

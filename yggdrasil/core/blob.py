@@ -1,0 +1,95 @@
+"""Bytes as values: a picture, a sound, a file. They travel by digest and are stored once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yggdrasil.core.canonical import digest_bytes
+from yggdrasil.errors import CorruptError, PortError
+
+KEY = "$blob"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Immutable bytes with a media type.
+
+    `digest` is the SHA-256 of `data` in hex. In JSON a blob is
+    `{"$blob": digest, "media_type": "image/png", "size": 1234}`; the bytes lie in a store.
+    """
+
+    data: bytes
+    media_type: str = "application/octet-stream"
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            object.__setattr__(self, "digest", digest_bytes(self.data))
+
+    def __repr__(self) -> str:
+        return f"Blob({self.media_type}, {len(self.data)} bytes, {self.digest[:12]})"
+
+    def reference(self) -> dict[str, Any]:
+        """What stands for this blob in JSON."""
+        return {KEY: self.digest, "media_type": self.media_type, "size": len(self.data)}
+
+
+def is_reference(value: Any) -> bool:
+    """Whether `value` is the JSON form of a blob."""
+    return isinstance(value, Mapping) and KEY in value
+
+
+def references(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every blob reference inside a JSON value, in order."""
+    if is_reference(value):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from references(item)
+
+
+def detach(value: Any, keep: Callable[[Blob], None], path: str = "") -> Any:
+    """A JSON form of `value`: each Blob is handed to `keep` and replaced by its reference.
+
+    PortError names the path of anything that is not JSON (bytes included).
+    """
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise PortError(f"{value} is not JSON", path=path, hint="use None for a missing number")
+        return value
+    if isinstance(value, Blob):
+        keep(value)
+        return value.reference()
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise PortError(f"key {key!r} is {type(key).__name__}, not text", path=path, hint=f"write {str(key)!r}")
+        return {key: detach(item, keep, f"{path}/{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [detach(item, keep, f"{path}/{i}") for i, item in enumerate(value)]
+    raise PortError(
+        f"{type(value).__name__} cannot be stored",
+        path=path,
+        hint="return JSON values, or Blob(data, media_type) for bytes",
+    )
+
+
+def attach(value: Any, load: Mapping[str, bytes]) -> Any:
+    """The reverse of `detach`: each reference becomes a Blob with its bytes from `load` (digest -> bytes)."""
+    if is_reference(value):
+        name = value[KEY]
+        if name not in load:
+            raise CorruptError(f"blob {name} is not in the store")
+        return Blob(load[name], value.get("media_type", "application/octet-stream"), name)
+    if isinstance(value, Mapping):
+        return {key: attach(item, load) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [attach(item, load) for item in value]
+    return value

@@ -1,0 +1,60 @@
+"""What a run may spend: tokens, money, steps, seconds. Pure arithmetic; budgets nest."""
+
+from __future__ import annotations
+
+from yggdrasil.core.messages import Usage
+from yggdrasil.errors import BudgetError
+
+
+class Budget:
+    """Limits on what a run and everything under it may spend.
+
+    tokens: input and output together; cost: US dollars; steps: model calls; seconds: of wall time.
+    None is no limit. A child's spending counts towards its parent. A budget refuses *before* a call,
+    once a limit has been reached.
+    """
+
+    __slots__ = ("cost", "parent", "seconds", "spent", "started", "steps", "tokens")
+
+    def __init__(
+        self,
+        *,
+        tokens: int | None = None,
+        cost: float | None = None,
+        steps: int | None = None,
+        seconds: float | None = None,
+        parent: Budget | None = None,
+        spent: Usage | None = None,
+    ) -> None:
+        self.tokens, self.cost, self.steps, self.seconds = tokens, cost, steps, seconds
+        self.parent = parent
+        self.spent = spent or Usage()
+        self.started: float | None = None
+
+    def under(self, parent: Budget | None) -> Budget:
+        """The same limits, spending from `parent` too."""
+        return Budget(tokens=self.tokens, cost=self.cost, steps=self.steps, seconds=self.seconds, parent=parent)
+
+    def require(self, now: float, path: str = "") -> None:
+        """BudgetError when any limit here or above has been reached. `now` in seconds."""
+        if self.started is None:
+            self.started = now
+        spent = self.spent
+        for name, limit, used in (
+            ("tokens", self.tokens, spent.input_tokens + spent.output_tokens),
+            ("cost", self.cost, spent.cost or 0.0),
+            ("steps", self.steps, spent.requests),
+            ("seconds", self.seconds, now - self.started),
+        ):
+            if limit is not None and used >= limit:
+                raise BudgetError(
+                    f"the budget of {limit} {name} is spent ({used:g} used)", path=path, hint=f"budget=Budget({name}=...)"
+                )
+        if self.parent is not None:
+            self.parent.require(now, path)
+
+    def spend(self, usage: Usage) -> None:
+        """Count `usage` here and in every parent."""
+        self.spent = self.spent + usage
+        if self.parent is not None:
+            self.parent.spend(usage)

@@ -1,0 +1,277 @@
+"""The closed vocabulary of events. Streaming, hooks, logs, traces and the terminal read the same records.
+
+Every event has `path` (where, as `midgard/author/draft/llm`), `time` (seconds since the epoch, of the
+run's clock), `sequence` (counted within one run) and, inside a world, `tick`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What all events have."""
+
+    path: str = ""
+    time: float = 0.0
+    sequence: int = 0
+    tick: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The event's name in JSON: `NodeStarted` is `node_started`."""
+        return kind_of(type(self))
+
+
+# --- a run, on any level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """`run` or `stream` has begun."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The last event of a run that succeeded; `result` is what `run` returns."""
+
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailed(Event):
+    """The last event of a run that failed."""
+
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStarted(Event):
+    """A node's block is called."""
+
+    block: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFinished(Event):
+    """A node's block returned; `outputs` names the ports it filled."""
+
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSkipped(Event):
+    """A node was not run: its gate was shut, or what it needs never came."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFailed(Event):
+    """A node's block raised."""
+
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRetried(Event):
+    """A node failed and is tried again; `attempt` is the one that failed, `wait` the seconds until the next."""
+
+    attempt: int = 0
+    wait: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopIterated(Event):
+    """A loop begins iteration `iteration` (from 0) of `total` (None: until a condition holds)."""
+
+    iteration: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(Event):
+    """A block says how far it is."""
+
+    done: float = 0.0
+    total: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Something is odd and the run goes on."""
+
+    sentence: str = ""
+
+
+# --- models and tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token(Event):
+    """A piece of a model's answer; `part` is text, thinking or arguments."""
+
+    text: str = ""
+    part: str = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCalled(Event):
+    """A model call begins."""
+
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReplied(Event):
+    """A model answered; tokens as the provider counts them."""
+
+    model: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled(Event):
+    """An agent calls a tool."""
+
+    tool: str = ""
+    call: str = ""
+    arguments: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolReturned(Event):
+    """A tool gave its result; `failed` when the text is an error."""
+
+    tool: str = ""
+    call: str = ""
+    content: str = ""
+    failed: bool = False
+
+
+# --- a world
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldOpened(Event):
+    """A world was opened at `tick` (the last finished one)."""
+
+    store: str = ""
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionReceived(Event):
+    """A user's action waits for the next development."""
+
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickStarted(Event):
+    """A pass through the five stages begins."""
+
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateDropped(Event):
+    """A partial state was dropped; development saw it as a proposal."""
+
+    filled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStarted(Event):
+    """A stage runs."""
+
+    stage: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSkipped(Event):
+    """A stage was skipped; `reason` says why."""
+
+    stage: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageFinished(Event):
+    """A stage filled its block; `output` is the block's value (blobs by reference)."""
+
+    stage: str = ""
+    block: str = ""
+    output: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldUpdated(Event):
+    """World update changed the content by `patch` (RFC 6902)."""
+
+    patch: tuple[Mapping[str, Any], ...] = ()
+    content_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TickFinished(Event):
+    """A pass ended, and is durable; `state` holds the five blocks."""
+
+    state: Any = None
+    content_hash: str = ""
+    state_hash: str = ""
+    tick_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldParked(Event):
+    """A stage failed: the world waits for a person."""
+
+    stage: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldPaused(Event):
+    """The world rests until it is resumed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldResumed(Event):
+    """The world goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldStopped(Event):
+    """The world's loop ended at a safe point."""
+
+    reason: str = ""
+
+
+def kind_of(event: type[Event]) -> str:
+    """`NodeStarted` -> `node_started`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()
+
+
+EVENTS: dict[str, type[Event]] = {
+    kind_of(e): e for e in list(globals().values()) if isinstance(e, type) and issubclass(e, Event) and e is not Event
+}
+"""Every kind of event by its name in JSON."""
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """An event as JSON: its kind under `event`, then its fields; a RunFinished leaves its result to the caller."""
+    data: dict[str, Any] = {"event": event.kind}
+    for item in fields(event):
+        if item.name != "result":
+            value = getattr(event, item.name)
+            data[item.name] = list(value) if isinstance(value, tuple) else value
+    return data

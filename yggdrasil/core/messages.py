@@ -1,0 +1,228 @@
+"""What an agent and a model say to each other: one vocabulary for every provider."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from yggdrasil.core.blob import Blob
+from yggdrasil.errors import CorruptError
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture, by its bytes or by a URL."""
+
+    blob: Blob | None = None
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """A model's reasoning; `signature` is opaque and goes back to its provider unchanged."""
+
+    text: str
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model asks for a tool. `arguments` is a mapping, or the raw text when it was not a JSON object."""
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any] | str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave back, as text; `failed` when it is an error for the model to read."""
+
+    id: str
+    name: str
+    content: str
+    failed: bool = False
+
+
+Part = Text | Image | Thinking | ToolCall | ToolResult
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message: who speaks, and its parts in order."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined."""
+        return "".join(p.text for p in self.parts if type(p) is Text)
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls, in order."""
+        return tuple(p for p in self.parts if type(p) is ToolCall)
+
+
+def system(text: str) -> Message:
+    """A system message."""
+    return Message("system", (Text(text),))
+
+
+def user(*parts: str | Blob | Part) -> Message:
+    """A user message of texts and pictures."""
+    return Message("user", tuple(_part(p) for p in parts))
+
+
+def assistant(*parts: str | Blob | Part) -> Message:
+    """An assistant message."""
+    return Message("assistant", tuple(_part(p) for p in parts))
+
+
+def _part(value: str | Blob | Part) -> Part:
+    if isinstance(value, str):
+        return Text(value)
+    if isinstance(value, Blob):
+        return Image(value)
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was spent. Tokens as the provider counts them; `cost` in US dollars, None when the price is unknown."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    requests: int = 0
+    cost: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        known = [c for c in (self.cost, other.cost) if c is not None]
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.requests + other.requests,
+            sum(known) if known else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model sees it. `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+Finish = Literal["stop", "tool_calls", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of a language model.
+
+    `messages` is read, never changed. `output` is a JSON Schema the answer must fit, or None.
+    `params` are the model's own (temperature, max_tokens, stop, ...).
+    """
+
+    messages: Sequence[Message]
+    tools: tuple[ToolSpec, ...] = ()
+    output: Mapping[str, Any] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model answered."""
+
+    message: Message
+    usage: Usage = Usage(requests=1)
+    finish: Finish = "stop"
+    model: str = ""
+    id: str = ""
+
+
+# JSON form: parts are tagged by "part". Pictures are kept inline as base64, so that a record is whole by itself.
+
+_PARTS: dict[str, type[Any]] = {"text": Text, "image": Image, "thinking": Thinking, "call": ToolCall, "result": ToolResult}
+_TAGS = {kind: tag for tag, kind in _PARTS.items()}
+
+
+def part_to_json(part: Part) -> dict[str, Any]:
+    """A part as JSON."""
+    if isinstance(part, Image):
+        blob = part.blob
+        data = None if blob is None else {"data": base64.b64encode(blob.data).decode(), "media_type": blob.media_type}
+        return {"part": "image", "blob": data, "url": part.url}
+    return {"part": _TAGS[type(part)], **{name: getattr(part, name) for name in part.__slots__}}
+
+
+def part_from_json(data: Mapping[str, Any]) -> Part:
+    """The reverse of `part_to_json`; CorruptError when it is none."""
+    try:
+        values = dict(data)
+        kind = _PARTS[values.pop("part")]
+        if kind is Image and values["blob"] is not None:
+            values["blob"] = Blob(base64.b64decode(values["blob"]["data"]), values["blob"]["media_type"])
+        part: Part = kind(**values)
+        return part
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptError(f"not a message part: {error!r}") from error
+
+
+def message_to_json(message: Message) -> dict[str, Any]:
+    """A message as JSON."""
+    return {"role": message.role, "parts": [part_to_json(p) for p in message.parts]}
+
+
+def message_from_json(data: Mapping[str, Any]) -> Message:
+    """The reverse of `message_to_json`; a plain `{"role": ..., "content": text}` is read too."""
+    try:
+        if "content" in data and isinstance(data["content"], str):
+            return Message(data["role"], (Text(data["content"]),))
+        return Message(data["role"], tuple(part_from_json(p) for p in data["parts"]))
+    except (KeyError, TypeError) as error:
+        raise CorruptError(f"not a message: {error!r}") from error
+
+
+def usage_to_json(usage: Usage) -> dict[str, Any]:
+    """Usage as JSON."""
+    return {name: getattr(usage, name) for name in usage.__slots__}
+
+
+def reply_to_json(reply: Reply) -> dict[str, Any]:
+    """A reply as JSON."""
+    return {
+        "message": message_to_json(reply.message),
+        "usage": usage_to_json(reply.usage),
+        "finish": reply.finish,
+        "model": reply.model,
+        "id": reply.id,
+    }
+
+
+def reply_from_json(data: Mapping[str, Any]) -> Reply:
+    """The reverse of `reply_to_json`."""
+    try:
+        return Reply(
+            message_from_json(data["message"]), Usage(**data["usage"]), data["finish"], data["model"], data["id"]
+        )
+    except (KeyError, TypeError) as error:
+        raise CorruptError(f"not a model reply: {error!r}") from error

@@ -1,0 +1,302 @@
+"""Ports and specs: what goes into a block and what comes out, with types.
+
+A type is a Python annotation or a named kind (text, image, audio, video, tensor, messages, state, any).
+A source fits a target when the types are equal, a subtype, `any`, or joined by a registered cast.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, is_typeddict
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from yggdrasil.core.messages import Message, user
+from yggdrasil.errors import PortError
+
+MISSING: Final = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda self: False})()
+"""What a port's default is when it has none."""
+
+_BLOB = "yggdrasil.core.blob.Blob"
+_ARRAYS = ("torch.Tensor", "numpy.ndarray")
+
+KINDS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    # name: (its Python type or None, classes by qualified name that are of this kind too)
+    "any": (Any, ()),
+    "text": (str, ()),
+    "image": (None, (_BLOB, "PIL.Image.Image", *_ARRAYS)),
+    "audio": (None, (_BLOB, *_ARRAYS)),
+    "video": (None, (_BLOB, *_ARRAYS)),
+    "tensor": (None, _ARRAYS),
+    "messages": (Sequence[Message], ()),
+    "state": (dict, ()),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PortType:
+    """A port's type: its name, and the Python annotation behind it (None for a kind without one)."""
+
+    name: str
+    annotation: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PortType) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def port_type(what: Any) -> PortType:
+    """The PortType of an annotation, a class, or a kind's name."""
+    if isinstance(what, PortType):
+        return what
+    if isinstance(what, str):
+        if what not in KINDS:
+            raise PortError(f"no port kind {what!r}", hint="one of " + ", ".join(KINDS) + ", or a Python type")
+        return PortType(what, KINDS[what][0])
+    try:
+        return _annotated(what)
+    except TypeError:  # an unhashable annotation
+        return PortType(_name(what), what)
+
+
+@lru_cache(maxsize=4096)
+def _annotated(annotation: Any) -> PortType:
+    if get_origin(annotation) is Annotated:
+        return _annotated(get_args(annotation)[0])
+    if annotation is None:
+        return PortType("None", type(None))
+    if annotation is Any or annotation is object or isinstance(annotation, TypeVar):
+        return PortType("any", Any)
+    return PortType("text" if annotation is str else _name(annotation), annotation)
+
+
+def _name(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return " | ".join(_name(a) for a in arguments)
+    if origin is Literal:
+        return "Literal[" + ", ".join(map(repr, arguments)) + "]"
+    if annotation is type(None):
+        return "None"
+    if annotation is Any:
+        return "any"
+    if annotation is str:
+        return "text"
+    if origin is not None:
+        inner = ", ".join("..." if a is ... else _name(a) for a in arguments if not isinstance(a, list))
+        return f"{getattr(origin, '__name__', origin)}[{inner}]"
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def _qualified(kind: Any) -> str:
+    return f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', '')}"
+
+
+# --- casts
+
+Cast = Callable[[Any], Any]
+_CASTS: dict[tuple[str, str], Cast] = {}
+
+
+def register_cast(source: Any, target: Any, cast: Cast) -> None:
+    """Let a `source` port feed a `target` port: `cast` turns the value. ValueError when the pair is taken."""
+    key = (port_type(source).name, port_type(target).name)
+    if key in _CASTS and _CASTS[key] is not cast:
+        raise ValueError(f"a cast from {key[0]} to {key[1]} is registered already")
+    _CASTS[key] = cast
+
+
+def cast_between(source: PortType, target: PortType) -> Cast | None:
+    """The registered cast, or None when the value goes over as it is."""
+    return None if not _CASTS or fits_as_is(source, target) else _CASTS.get((source.name, target.name))
+
+
+register_cast("text", "messages", lambda text: [user(text)])
+
+
+# --- does a source fit a target?
+
+
+def fits(source: PortType, target: PortType) -> bool:
+    """Whether a value of `source` may go to `target`, by itself or through a cast."""
+    return fits_as_is(source, target) or (source.name, target.name) in _CASTS
+
+
+def fits_as_is(source: PortType, target: PortType) -> bool:
+    """Whether a value of `source` may go to `target` without a cast."""
+    if source.name == target.name or "any" in (source.name, target.name):
+        return True
+    for one, other in ((source, target), (target, source)):
+        if other.name in KINDS and _qualified(one.annotation) in KINDS[other.name][1]:
+            return True
+    if source.annotation is None or target.annotation is None:
+        return False
+    return _subtype(source.annotation, target.annotation)
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+
+
+def _subtype(source: Any, target: Any) -> bool:
+    if Any in (source, target) or source == target or isinstance(target, TypeVar) or isinstance(source, TypeVar):
+        return True
+    sources, targets = _members(source), _members(target)
+    if len(sources) > 1 or len(targets) > 1:
+        # None is let through here: whether it comes is known at run time only
+        return all(any(_subtype(s, t) for t in targets) for s in sources if s is not type(None))
+    if get_origin(source) is Literal:
+        values = get_args(source)
+        if get_origin(target) is Literal:
+            return set(values) <= set(get_args(target))
+        return all(_subtype(type(v), target) for v in values)
+    one, other = _class(source), _class(target)
+    if one is None or other is None:
+        return True
+    if not (issubclass(one, other) or (one is int and other is float)):
+        return False
+    one_args, other_args = get_args(source), get_args(target)
+    if not one_args or not other_args or len(one_args) != len(other_args):
+        return True
+    return all(a is ... or b is ... or _subtype(a, b) for a, b in zip(one_args, other_args, strict=True))
+
+
+def _class(annotation: Any) -> type[Any] | None:
+    if is_typeddict(annotation):
+        return dict
+    origin = get_origin(annotation) or annotation
+    return origin if isinstance(origin, type) else None
+
+
+# --- does a value fit?
+
+
+@lru_cache(maxsize=4096)
+def _checker(kind: PortType) -> Callable[[Any], str]:
+    """A function value -> "" when it fits, else the reason."""
+    annotation = kind.annotation
+    if kind.name == "any" or annotation is None:
+        classes = KINDS[kind.name][1] if kind.name in KINDS else ()
+        return (lambda value: "") if not classes else _by_name(kind.name, classes)
+    plain = _class(annotation) if not get_args(annotation) and not is_typeddict(annotation) else None
+    if plain is not None:
+        accepted: Any = (int, float) if plain is float else plain
+        return lambda value: "" if isinstance(value, accepted) else f"is {type(value).__name__}, not {kind.name}"
+    try:
+        adapter = TypeAdapter[Any](annotation, config=ConfigDict(arbitrary_types_allowed=True, strict=True))
+    except Exception:  # a type that pydantic cannot build is checked by its origin alone
+        origin = _class(annotation) or object
+        return lambda value: "" if isinstance(value, origin) else f"is {type(value).__name__}, not {kind.name}"
+
+    def check(value: Any) -> str:
+        try:
+            adapter.validate_python(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = "".join(f"[{part!r}]" for part in first["loc"] if not isinstance(part, str) or "[" not in part)
+            return f"is no {kind.name}: {where + ' ' if where else ''}{first['msg']}"
+        return ""
+
+    return check
+
+
+def _by_name(name: str, classes: tuple[str, ...]) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        found = {_qualified(c) for c in type(value).__mro__}
+        # image and video may come as a list of frames
+        return "" if found & set(classes) or isinstance(value, list) else f"is {type(value).__name__}, not {name}"
+
+    return check
+
+
+def misfit(kind: PortType, value: Any) -> str:
+    """Why `value` does not fit `kind`; "" when it does."""
+    return _checker(kind)(value)
+
+
+# --- ports and specs
+
+Many = Literal["single", "first", "list", "concat", "sum", "dict"]
+MANY: Final = get_args(Many)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A named, typed place where a value goes in or comes out.
+
+    optional  an input that may be absent, an output that may not come
+    default   the value of an absent input (which is then optional)
+    many      what several edges into this input give: single (an error), first, list, concat, sum, dict
+    """
+
+    name: str
+    type: PortType = field(default_factory=lambda: port_type("any"))
+    optional: bool = False
+    default: Any = MISSING
+    many: Many = "single"
+    doc: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
+            raise PortError(f"{self.name!r} is no port name", hint="letters, digits, _ and -")
+        if self.many not in MANY:
+            raise PortError(f"port {self.name}: no aggregation {self.many!r}", hint="one of " + ", ".join(MANY))
+
+    @property
+    def required(self) -> bool:
+        """Whether a value must come."""
+        return not self.optional and self.default is MISSING
+
+
+def port(name: str, kind: Any = "any", **rest: Any) -> Port:
+    """A Port from a type in any form: `port("steps", int, default=30)`."""
+    return Port(name, port_type(kind), **rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """The ports of something that runs, and what it is for."""
+
+    inputs: Mapping[str, Port] = field(default_factory=dict)
+    outputs: Mapping[str, Port] = field(default_factory=dict)
+    doc: str = ""
+
+    @classmethod
+    def declare(cls, inputs: Any = (), outputs: Any = (), doc: str = "") -> Spec:
+        """A spec from Ports, from `{name: type}`, or from pydantic models."""
+        return cls(_ports(inputs, optional_from_default=True), _ports(outputs, optional_from_default=False), doc)
+
+
+def _ports(what: Any, *, optional_from_default: bool) -> dict[str, Port]:
+    if hasattr(what, "model_fields"):
+        return {
+            name: Port(
+                name,
+                port_type(item.annotation),
+                default=MISSING if item.is_required() or not optional_from_default else item.get_default(call_default_factory=True),
+                doc=item.description or "",
+            )
+            for name, item in what.model_fields.items()
+        }
+    if is_typeddict(what):
+        return {n: Port(n, port_type(t), optional=n not in what.__required_keys__) for n, t in _hints(what).items()}
+    if isinstance(what, Mapping):
+        return {n: p if isinstance(p, Port) else Port(n, port_type(p)) for n, p in what.items()}
+    ports = {p.name: p for p in what}
+    if len(ports) != len(what):
+        raise PortError("a port name is used twice: " + ", ".join(p.name for p in what))
+    return ports
+
+
+def _hints(what: Any) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    return get_type_hints(what)
