@@ -1,46 +1,142 @@
 """Yggdrasil: blocks, graphs, agents and worlds that live.
 
-Every name here is loaded when it is first used, so that `import yggdrasil` costs next to nothing.
+Every name is loaded when it is first used; importing the package costs about what pydantic costs.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator as _AsyncIterator
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+from typing import Any as _Any
+
+from yggdrasil.abc.runnable import install as _install
 
 if TYPE_CHECKING:
-    from yggdrasil.abc.block import Block as Block
-    from yggdrasil.abc.context import RunContext as RunContext
-    from yggdrasil.abc.runnable import Runnable as Runnable
-    from yggdrasil.agent.block import Agent as Agent
-    from yggdrasil.blocks.function import block as block
-    from yggdrasil.blocks.function import tool as tool
-    from yggdrasil.core.blob import Blob as Blob
-    from yggdrasil.core.budget import Budget as Budget
-    from yggdrasil.core.messages import Message as Message
-    from yggdrasil.core.messages import Usage as Usage
-    from yggdrasil.core.result import Result as Result
+    from yggdrasil.abc.block import Block
+    from yggdrasil.abc.context import RunContext
+    from yggdrasil.abc.runnable import Runnable
+    from yggdrasil.agent.block import Agent
+    from yggdrasil.blocks.function import block, tool
+    from yggdrasil.core.blob import Blob
+    from yggdrasil.core.budget import Budget
+    from yggdrasil.core.events import Event
+    from yggdrasil.core.messages import Message, Usage
+    from yggdrasil.core.result import Result
     from yggdrasil.errors import (
-        AgentError as AgentError,
+        AgentError,
+        BlockError,
+        BudgetError,
+        ConfigError,
+        ConflictError,
+        CorruptError,
+        EffectMismatchError,
+        EffectUnknownError,
+        EndWorldError,
+        FormatError,
+        LeaseError,
+        ModelAuthError,
+        ModelError,
+        ModelReplyError,
+        ModelRequestError,
+        ModelTransientError,
+        OutputError,
+        ParkedError,
+        PatchError,
+        PortError,
+        Problem,
+        RateLimitError,
+        RefusalError,
+        RunError,
+        RunTimeoutError,
+        SecretError,
+        SpecError,
+        StepLimitError,
+        StoreError,
+        StoreFullError,
+        StreamError,
+        ToolRetryError,
+        UnknownTypeError,
+        ValidationError,
+        WorldError,
+        YggdrasilError,
     )
-    from yggdrasil.errors import (
-        BlockError as BlockError,
-    )
-    from yggdrasil.levels.graph import Graph as Graph
-    from yggdrasil.levels.pipeline import Pipeline as Pipeline
-    from yggdrasil.levels.stage import Stage as Stage
-    from yggdrasil.levels.world import World as World
-    from yggdrasil.models.scripted import ScriptedModel as ScriptedModel
-    from yggdrasil.runtime.call import run_sync as run_sync
-    from yggdrasil.runtime.registry import register as register
+    from yggdrasil.levels.graph import Graph
+    from yggdrasil.levels.pipeline import Pipeline
+    from yggdrasil.levels.stage import Stage
+    from yggdrasil.levels.world import World
+    from yggdrasil.models.scripted import ScriptedModel
+    from yggdrasil.runtime.call import run_sync
+    from yggdrasil.runtime.registry import register
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "Agent",
+    "AgentError",
+    "Blob",
+    "Block",
+    "BlockError",
+    "Budget",
+    "BudgetError",
+    "ConfigError",
+    "ConflictError",
+    "CorruptError",
+    "EffectMismatchError",
+    "EffectUnknownError",
+    "EndWorldError",
+    "Event",
+    "FormatError",
+    "Graph",
+    "LeaseError",
+    "Message",
+    "ModelAuthError",
+    "ModelError",
+    "ModelReplyError",
+    "ModelRequestError",
+    "ModelTransientError",
+    "OutputError",
+    "ParkedError",
+    "PatchError",
+    "Pipeline",
+    "PortError",
+    "Problem",
+    "RateLimitError",
+    "RefusalError",
+    "Result",
+    "RunContext",
+    "RunError",
+    "RunTimeoutError",
+    "Runnable",
+    "ScriptedModel",
+    "SecretError",
+    "SpecError",
+    "Stage",
+    "StepLimitError",
+    "StoreError",
+    "StoreFullError",
+    "StreamError",
+    "ToolRetryError",
+    "UnknownTypeError",
+    "Usage",
+    "ValidationError",
+    "World",
+    "WorldError",
+    "YggdrasilError",
+    "__version__",
+    "block",
+    "register",
+    "run_sync",
+    "tool",
+]
+
+# Where each name lives; whatever is not here lives in yggdrasil.errors.
 _HOMES = {
     "Agent": "yggdrasil.agent.block",
     "Blob": "yggdrasil.core.blob",
     "Block": "yggdrasil.abc.block",
     "Budget": "yggdrasil.core.budget",
+    "Event": "yggdrasil.core.events",
     "Graph": "yggdrasil.levels.graph",
     "Message": "yggdrasil.core.messages",
     "Pipeline": "yggdrasil.levels.pipeline",
@@ -56,4 +152,36 @@ _HOMES = {
     "run_sync": "yggdrasil.runtime.call",
     "tool": "yggdrasil.blocks.function",
 }
-"""Where each public name lives. A name is added here, under TYPE_CHECKING and in `__all__`."""
+
+
+def __getattr__(name: str) -> _Any:
+    """Load a public name on its first use (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'yggdrasil' has no attribute {name!r}")
+    value = getattr(_import_module(_HOMES.get(name, "yggdrasil.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Door:
+    """The call door, until the first call: then runtime/call.py takes its place."""
+
+    async def run(self, what: Runnable, inputs: _Any, named: dict[str, _Any]) -> Result:
+        return await _open().run(what, inputs, named)
+
+    def stream(self, what: Runnable, inputs: _Any, named: dict[str, _Any]) -> _AsyncIterator[Event]:
+        return _open().stream(what, inputs, named)
+
+
+def _open() -> _Any:
+    """The line for runtime/call.py: it defines `door`, an instance of abc.runnable.Door."""
+    door = _import_module("yggdrasil.runtime.call").door
+    _install(door)
+    return door
+
+
+_install(_Door())

@@ -1,0 +1,1 @@
+"""The contracts, readable alone: what must be done, apart from how."""

@@ -1,0 +1,1 @@
+"""The blocks: one small file per kind."""

@@ -1,0 +1,1 @@
+"""Finds projects, names and templates."""

@@ -1,0 +1,1 @@
+"""Values, specs, plans and decisions: pure, with no clock, file, randomness or waiting."""

@@ -1,0 +1,1 @@
+"""The levels of the canon: graph, pipeline, stage, world."""

@@ -1,0 +1,1 @@
+"""The floor that waits: calls, engine, wrappers, effects, registry."""

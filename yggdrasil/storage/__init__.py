@@ -1,0 +1,1 @@
+"""The floor that keeps: journals, blobs, files."""
