@@ -1,0 +1,208 @@
+"""A Python function as a block: `@block` and `@tool`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, overload
+
+from yggdrasil.abc.block import Block
+from yggdrasil.abc.context import RunContext
+from yggdrasil.core.ports import MISSING, Many, Port, Spec
+from yggdrasil.core.signature import read_signature
+from yggdrasil.errors import ConfigError, PortError, close_names
+from yggdrasil.runtime.registry import active_registry
+from yggdrasil.runtime.threads import in_thread
+
+Function = Callable[..., Any]
+
+
+class FunctionBlock(Block):
+    """A function as a block.
+
+    Positional parameters are input ports (with a default: optional), keyword-only ones are config, and one
+    named `ctx` gets the RunContext. The return value is the port `output`; with a TypedDict as return type,
+    or several `outputs`, a mapping of ports is returned. A generator's items are its output as a list.
+    `blocking=True` runs a synchronous function in a worker thread. The block can be called like the function.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        *,
+        block_type: str = "",
+        name: str = "",
+        outputs: Any = None,
+        many: Mapping[str, Many] | None = None,
+        blocking: bool = False,
+        idempotent: bool = True,
+        bound: Mapping[str, Any] | None = None,
+    ) -> None:
+        signature = read_signature(function, outputs)
+        self.function = function
+        self.block_type = block_type
+        self.name = name or getattr(function, "__name__", type(function).__name__).strip("<>")
+        self.outputs = outputs
+        self.many = dict(many or {})
+        self.blocking = blocking
+        self.idempotent = idempotent
+        self.bound = _bound(self.name, dict(bound or {}), signature.config)
+        self._spec = _with_many(self.name, signature.spec, self.many)
+        self._only = "" if signature.several else next(iter(self._spec.outputs), "")
+        self._context = signature.context
+        self._invoke = self._invoker()
+        self.__doc__ = function.__doc__
+
+    def _invoker(self) -> Callable[[Mapping[str, Any], RunContext], Awaitable[Any]]:
+        function, bound, context = self.function, self.bound, self._context
+        target = function if inspect.isroutine(function) else type(function).__call__
+
+        def call(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
+            if context:
+                return function(**inputs, **bound, **{context: ctx})
+            return function(**inputs, **bound) if bound else function(**inputs)
+
+        async def generated(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
+            return [item async for item in call(inputs, ctx)]
+
+        async def threaded(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
+            return await in_thread(call, inputs, ctx)
+
+        async def direct(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
+            result = call(inputs, ctx)
+            return await result if inspect.isawaitable(result) else result
+
+        async def listed(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
+            return list(call(inputs, ctx))
+
+        if inspect.isasyncgenfunction(target):
+            return generated
+        if inspect.iscoroutinefunction(target):
+            return call if context or bound else lambda inputs, ctx: function(**inputs)
+        if self.blocking:
+            return threaded
+        return listed if inspect.isgeneratorfunction(target) else direct
+
+    @property
+    def spec(self) -> Spec:
+        """The ports, read from the signature."""
+        return self._spec
+
+    @property
+    def label(self) -> str:
+        """The function's name."""
+        return self.block_id or self.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The keyword-only arguments it was given."""
+        if not self.block_type:
+            raise ConfigError(
+                f"the function {self.name} is not registered, so it cannot be saved",
+                hint=f'@block("my/{self.name}") above its def',
+            )
+        return dict(self.bound)
+
+    def configured(self, **config: Any) -> FunctionBlock:
+        """The same function with other keyword-only arguments: what a config builds."""
+        return FunctionBlock(
+            self.function,
+            block_type=self.block_type,
+            name=self.name,
+            outputs=self.outputs,
+            many=self.many,
+            blocking=self.blocking,
+            idempotent=self.idempotent,
+            bound=config,
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **self.bound, **kwargs)
+
+    async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """Call the function."""
+        result = await self._invoke(inputs, ctx)
+        if self._only:
+            return {self._only: result}
+        if not isinstance(result, Mapping):
+            raise PortError(
+                f"{self.name} returned {type(result).__name__}, not a mapping of its outputs",
+                path=ctx.path,
+                hint="return {" + ", ".join(f'"{n}": ...' for n in self._spec.outputs) + "}",
+            )
+        return result
+
+
+def _bound(name: str, given: dict[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    for key in given:
+        if key not in config:
+            raise ConfigError(f"{name} has no config {key!r}; {close_names(key, config)}")
+    missing = [key for key, default in config.items() if default is MISSING and key not in given]
+    if missing:
+        raise ConfigError(f"{name} needs config {', '.join(missing)}")
+    return given
+
+
+def _with_many(name: str, spec: Spec, many: Mapping[str, Many]) -> Spec:
+    if not many:
+        return spec
+    for key in many:
+        if key not in spec.inputs:
+            raise PortError(f"{name} has no input {key!r}; {close_names(key, spec.inputs)}")
+    inputs = {
+        n: Port(n, p.type, optional=p.optional, default=p.default, many=many.get(n, p.many), doc=p.doc)
+        for n, p in spec.inputs.items()
+    }
+    return Spec(inputs, spec.outputs, spec.doc)
+
+
+@overload
+def block(function: Function, /) -> FunctionBlock: ...
+@overload
+def block(
+    block_type: str = ...,
+    /,
+    *,
+    outputs: Any = ...,
+    many: Mapping[str, Many] | None = ...,
+    blocking: bool = ...,
+    idempotent: bool = ...,
+) -> Callable[[Function], FunctionBlock]: ...
+
+
+def block(what: Any = "", /, **options: Any) -> Any:
+    """Make a block of a function: `@block`, or `@block("role/impl", ...)` to register it for configs too.
+
+    Options: outputs ({name: type}), many ({input: aggregation}), blocking, idempotent (False: never
+    repeated by itself after a crash).
+    """
+    if callable(what):
+        return FunctionBlock(what, **options)
+
+    def decorate(function: Function) -> FunctionBlock:
+        made = FunctionBlock(function, block_type=what, **options)
+        if what:
+            active_registry().register(what, made.configured, source=f"{function.__module__}.{function.__qualname__}")
+        return made
+
+    return decorate
+
+
+@overload
+def tool(function: Function, /) -> FunctionBlock: ...
+@overload
+def tool(*, name: str = ..., blocking: bool = ..., idempotent: bool = ...) -> Callable[[Function], FunctionBlock]: ...
+
+
+def tool(function: Function | None = None, /, *, name: str = "", **options: Any) -> Any:
+    """Make a tool of a function: `@tool`. Its name, docstring and type hints are what a model sees."""
+
+    def decorate(function: Function) -> FunctionBlock:
+        called = name or function.__name__
+        made = FunctionBlock(function, name=called, block_type=f"tool/{called}", **options)
+        active_registry().register(
+            made.block_type, made.configured, source=f"{function.__module__}.{function.__qualname__}"
+        )
+        return made
+
+    return decorate(function) if function is not None else decorate

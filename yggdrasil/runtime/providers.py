@@ -1,0 +1,55 @@
+"""Which models there are: `provider:model_id` to a Model. Packages below the levels register what they serve."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from yggdrasil.abc.model import Model
+from yggdrasil.errors import ConfigError, UnknownTypeError, close_names
+
+_providers: dict[str, Callable[..., Model]] = {}
+
+
+def register_provider(name: str, factory: Callable[..., Model]) -> None:
+    """Let `name:MODEL_ID` be made by `factory(model_id, **options)`. The factory's signature names its options."""
+    _providers[name] = factory
+
+
+def providers() -> tuple[str, ...]:
+    """The registered names, sorted."""
+    return tuple(sorted(_providers))
+
+
+def resolve(name: str | Model, **options: Any) -> Model:
+    """The model called `provider:model_id`; a Model is returned as it is.
+
+    Options are the provider's own: `endpoint_url`, `attempts`, `seconds`, `max_concurrent_requests`...
+    UnknownTypeError offers close provider names; ConfigError names an option that the provider does not have.
+    """
+    if isinstance(name, Model):
+        return name
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"a model is a name or a Model, not {type(name).__name__}", hint='"anthropic:claude-sonnet-4-5"'
+        )
+    provider, colon, model_id = name.partition(":")
+    if provider not in _providers:
+        if not colon:
+            raise UnknownTypeError(
+                f"model {name!r} names no provider", hint=f'"openai:{name}" or another of {", ".join(providers())}'
+            )
+        raise UnknownTypeError(
+            f"no provider {provider!r} for model {name!r}; {close_names(provider, _providers)}",
+            hint=f'"openai:{model_id}" with endpoint_url="http://..." for any OpenAI-compatible server',
+        )
+    if not model_id:
+        raise ConfigError(f"model {name!r} names no model", hint=f'"{provider}:MODEL_ID"')
+    factory = _providers[provider]
+    given = {key: value for key, value in options.items() if value is not None}
+    allowed = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for option in given:
+        if option not in allowed:
+            raise ConfigError(f"model {name!r} has no option {option!r}; {close_names(option, allowed)}")
+    return factory(model_id, **given)

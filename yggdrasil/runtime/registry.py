@@ -1,0 +1,147 @@
+"""Names to classes and factories: by decorator, by entry points, and the stock that ships here.
+
+Layers: a project's own types are seen by that project only; beneath it lies the registry of the process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import metadata
+from typing import Any, TypeVar
+
+from yggdrasil.abc.runnable import Runnable
+from yggdrasil.errors import ConfigError, UnknownTypeError, YggdrasilError, close_names
+
+Factory = Callable[..., Runnable]
+F = TypeVar("F", bound=Callable[..., Any])
+
+ENTRY_POINTS = "yggdrasil.blocks"
+"""The entry point group of plugins: each entry is `role/impl = module:class_or_factory`."""
+
+STOCK: dict[str, str] = {
+    "llm/api": "yggdrasil.models.block:ApiBlock",
+    "llm/openai": "yggdrasil.models.block:OpenAIBlock",
+    "llm/anthropic": "yggdrasil.models.block:AnthropicBlock",
+    "llm/scripted": "yggdrasil.models.block:ScriptedBlock",
+    "agent/llm": "yggdrasil.agent.block:Agent",
+}
+"""What ships here, loaded on first use."""
+
+
+class Registry:
+    """Type names ("role/impl") to factories, over a parent that is asked for what is not here."""
+
+    def __init__(self, parent: Registry | None = None, stock: Mapping[str, str] | None = None) -> None:
+        self.parent = parent
+        self._factories: dict[str, Factory] = {}
+        self._sources: dict[str, str] = {}
+        self._stock = dict(stock or {})
+        self._plugins: dict[str, metadata.EntryPoint] | None = None if parent is None else {}
+
+    def register(self, name: str, factory: Factory, *, source: str = "") -> None:
+        """Name a factory. ConfigError when the name is taken by another one."""
+        role, slash, impl = name.partition("/")
+        if not role or (slash and not impl):
+            raise ConfigError(f"{name!r} is no type name", hint='"role/impl", as in "llm/mine"')
+        source = source or f"{getattr(factory, '__module__', '')}.{getattr(factory, '__qualname__', factory)}"
+        if self._sources.get(name, source) != source:
+            raise ConfigError(f"type {name!r} is taken by {self._sources[name]}; {source} wants it too")
+        self._factories[name] = factory
+        self._sources[name] = source
+
+    def factory(self, name: str) -> Factory:
+        """The factory of a name; UnknownTypeError with close names."""
+        found = self._find(name)
+        if found is None:
+            raise UnknownTypeError(f"no block type {name!r}; {close_names(name, self.names())}")
+        return found
+
+    def _find(self, name: str) -> Factory | None:
+        if name in self._factories:
+            return self._factories[name]
+        if self.parent is not None:
+            return self.parent._find(name)
+        if name in self._stock:
+            module, _, attribute = self._stock[name].partition(":")
+            self._factories[name] = getattr(importlib.import_module(module), attribute)
+            return self._factories[name]
+        if name in self._entry_points():
+            self._factories[name] = _load(self._entry_points()[name])
+            return self._factories[name]
+        return None
+
+    def _entry_points(self) -> dict[str, metadata.EntryPoint]:
+        if self._plugins is None:
+            self._plugins = {e.name: e for e in metadata.entry_points(group=ENTRY_POINTS)}
+        return self._plugins
+
+    def names(self) -> set[str]:
+        """Every name that can be built."""
+        above = self.parent.names() if self.parent is not None else set()
+        return {*self._factories, *self._stock, *self._entry_points(), *above}
+
+    def build(self, name: str, config: Mapping[str, Any]) -> Runnable:
+        """A new instance of a type from its config. ConfigError names what does not fit."""
+        factory = self.factory(name)
+        try:
+            inspect.signature(factory).bind(**config)
+        except TypeError as error:
+            accepted = inspect.signature(factory).parameters
+            wrong = next((k for k in config if k not in accepted), "")
+            if wrong and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+                raise ConfigError(f"{name} has no config {wrong!r}; {close_names(wrong, accepted)}") from None
+            raise ConfigError(f"{name}: {error}") from None
+        try:
+            made = factory(**config)
+        except YggdrasilError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{name} cannot be built: {error}") from error
+        if not isinstance(made, Runnable):
+            raise ConfigError(f"{name} gave {type(made).__name__}, which cannot run")
+        return made
+
+
+def _load(entry: metadata.EntryPoint) -> Factory:
+    try:
+        loaded: Factory = entry.load()
+    except Exception as error:  # a plugin that is broken disables only itself
+        raise UnknownTypeError(f"the plugin that offers {entry.name!r} ({entry.value}) cannot be loaded: {error}") from error
+    return loaded
+
+
+REGISTRY = Registry(stock=STOCK)
+"""The registry of the process."""
+
+_active: ContextVar[Registry] = ContextVar("registry", default=REGISTRY)
+
+
+def active_registry() -> Registry:
+    """The registry that decorators register in and configs are built from: the process's, or a project's layer."""
+    return _active.get()
+
+
+@contextmanager
+def using(registry: Registry) -> Iterator[Registry]:
+    """Make `registry` the active one."""
+    token = _active.set(registry)
+    try:
+        yield registry
+    finally:
+        _active.reset(token)
+
+
+def register(name: str) -> Callable[[F], F]:
+    """Register a Block class or a factory under a type name: `@register("solver/mine")`."""
+
+    def decorate(factory: F) -> F:
+        if isinstance(factory, type) and not getattr(factory, "block_type", None):
+            factory.block_type = name  # type: ignore[attr-defined]
+        active_registry().register(name, factory)
+        return factory
+
+    return decorate
