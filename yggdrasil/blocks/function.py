@@ -199,10 +199,6 @@ def tool(function: Function | None = None, /, *, name: str = "", **options: Any)
 
     def decorate(function: Function) -> FunctionBlock:
         called = name or function.__name__
-        made = FunctionBlock(function, name=called, block_type=f"tool/{called}", **options)
-        active_registry().register(
-            made.block_type, made.configured, source=f"{function.__module__}.{function.__qualname__}"
-        )
-        return made
+        return FunctionBlock(function, name=called, block_type=f"tool/{called}", **options)
 
     return decorate(function) if function is not None else decorate

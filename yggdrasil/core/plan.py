@@ -1,0 +1,291 @@
+"""The order of running: strongly connected components, condensed, topologically ordered.
+
+Every component with a cycle becomes one loop step, so what is left is a DAG. All orders are by node id,
+never by insertion. Tarjan's algorithm for the components, Kahn's for the order.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from yggdrasil.core.ports import Cast, Many, Port, cast_between
+from yggdrasil.core.topology import OUTSIDE, Endpoint, Topology
+from yggdrasil.errors import Problem, ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value comes from. `previous`: from the iteration before (a back edge of a loop)."""
+
+    end: Endpoint
+    cast: Cast | None = None
+    previous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What feeds one input port, in canonical order. No sources: its default, or nothing."""
+
+    port: Port
+    sources: tuple[Source, ...]
+
+    @property
+    def many(self) -> Many:
+        """How several sources become one value."""
+        return self.port.many
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStep:
+    """Call one node. `first` feeds the first iteration of a loop, `bindings` all others (the same outside of loops)."""
+
+    node: str
+    bindings: tuple[Binding, ...]
+    first: tuple[Binding, ...]
+    after: tuple[int, ...]
+    """Indexes, among its siblings, of the steps that must have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopStep:
+    """Run `body` again and again: N iterations or until a condition holds."""
+
+    name: str
+    body: tuple[NodeStep, ...]
+    after: tuple[int, ...]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes inside, in order."""
+        return tuple(s.node for s in self.body)
+
+
+Step = NodeStep | LoopStep
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A level's order of running, and where its outputs come from."""
+
+    steps: tuple[Step, ...]
+    outputs: Mapping[str, Endpoint]
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Every node in canonical order; a loop's nodes stand together."""
+        return tuple(n for s in self.steps for n in (s.nodes if isinstance(s, LoopStep) else (s.node,)))
+
+    @property
+    def loops(self) -> tuple[LoopStep, ...]:
+        """The loop steps."""
+        return tuple(s for s in self.steps if isinstance(s, LoopStep))
+
+
+Graph = Mapping[str, Iterable[str]]
+
+
+def components(nodes: Sequence[str], following: Graph) -> list[list[str]]:
+    """Strongly connected components, each sorted (Tarjan, without recursion)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    on_stack: set[str] = set()
+    found: list[list[str]] = []
+    for root in nodes:
+        if root in index:
+            continue
+        work = [(root, iter(sorted(following.get(root, ()))))]
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        on_stack.add(root)
+        while work:
+            node, rest = work[-1]
+            for other in rest:
+                if other not in index:
+                    index[other] = low[other] = len(index)
+                    stack.append(other)
+                    on_stack.add(other)
+                    work.append((other, iter(sorted(following.get(other, ())))))
+                    break
+                if other in on_stack:
+                    low[node] = min(low[node], index[other])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == index[node]:
+                    component = []
+                    while True:
+                        member = stack.pop()
+                        on_stack.discard(member)
+                        component.append(member)
+                        if member == node:
+                            break
+                    found.append(sorted(component))
+    return found
+
+
+def order(nodes: Iterable[str], following: Graph) -> list[str]:
+    """Topological order; the smallest id first among those that are ready. Shorter than `nodes`: there is a cycle."""
+    waiting = dict.fromkeys(nodes, 0)
+    for node in waiting:
+        for other in following.get(node, ()):
+            waiting[other] += 1
+    ready = [n for n, count in waiting.items() if not count]
+    heapq.heapify(ready)
+    done = []
+    while ready:
+        node = heapq.heappop(ready)
+        done.append(node)
+        for other in following.get(node, ()):
+            waiting[other] -= 1
+            if not waiting[other]:
+                heapq.heappush(ready, other)
+    return done
+
+
+def cycles(topology: Topology) -> list[list[str]]:
+    """The components that have a cycle."""
+    following = _following(topology)
+    return [c for c in components(topology.static, following) if len(c) > 1 or c[0] in following.get(c[0], ())]
+
+
+def _following(topology: Topology) -> dict[str, set[str]]:
+    following: dict[str, set[str]] = {}
+    for source, target in topology.pairs:
+        following.setdefault(source.node, set()).add(target.node)
+    return following
+
+
+def make_plan(topology: Topology) -> Plan:
+    """The Plan of a topology whose edges are known to be sound.
+
+    ValidationError names a cycle that no first value opens, or any cycle where loops are not allowed.
+    """
+    following = _following(topology)
+    feeds = _feeds(topology)
+    groups = components(topology.static, following)
+    head = {node: group[0] for group in groups for node in group}
+    condensed: dict[str, set[str]] = {}
+    for node, others in following.items():
+        condensed.setdefault(head[node], set()).update(head[o] for o in others if head[o] != head[node])
+    by_head = {group[0]: group for group in groups}
+    steps: list[Step] = []
+    place: dict[str, int] = {}
+    for name in order(by_head, condensed):
+        group = by_head[name]
+        before = {head[s.node] for n in group for ends in feeds[n].values() for s in ends if s.node}
+        after = tuple(sorted(place[b] for b in before if b != name))
+        if len(group) > 1 or name in following.get(name, ()):
+            steps.append(_loop(topology, group, feeds, after))
+        else:
+            bindings = _bindings(topology, name, feeds[name])
+            steps.append(NodeStep(name, bindings, bindings, after))
+        place[name] = len(steps) - 1
+    return Plan(tuple(steps), topology.exposed_outputs)
+
+
+Feeds = dict[str, dict[str, list[Endpoint]]]
+
+
+def _feeds(topology: Topology) -> Feeds:
+    """node -> input port -> its sources, the level's own inputs first, then by id."""
+    feeds: Feeds = {node: {} for node in topology.static}
+    for name, ends in sorted(topology.exposed_inputs.items()):
+        for end in ends:
+            if end.node in feeds:
+                feeds[end.node].setdefault(end.port, []).append(Endpoint(OUTSIDE, name))
+    for source, target in topology.pairs:
+        feeds[target.node].setdefault(target.port, []).append(source)
+    return feeds
+
+
+def _source(topology: Topology, end: Endpoint, port: Port, *, previous: bool = False) -> Source:
+    ports = topology.spec.inputs if end.node == OUTSIDE else topology.nodes[end.node].outputs
+    return Source(end, cast_between(ports[end.port].type, port.type), previous)
+
+
+def _bindings(topology: Topology, node: str, feeds: Mapping[str, Sequence[Endpoint]]) -> tuple[Binding, ...]:
+    return tuple(
+        Binding(port, tuple(_source(topology, e, port) for e in feeds.get(name, ())))
+        for name, port in topology.nodes[node].inputs.items()
+        if name in feeds
+    )
+
+
+def back_edges(topology: Topology, group: Sequence[str], feeds: Feeds) -> set[tuple[Endpoint, Endpoint]]:
+    """The edges of a loop that carry a value to the next iteration.
+
+    Those whose target also has a first value from outside (an edge, an exposed input). Where that leaves a
+    cycle, also those in it whose target is optional: its first value is its default, or nothing.
+    """
+    inside = set(group)
+    internal = [
+        (source, Endpoint(node, port))
+        for node in group
+        for port, sources in feeds[node].items()
+        for source in sources
+        if source.node in inside
+    ]
+    back = {(s, t) for s, t in internal if any(e.node not in inside for e in feeds[t.node][t.port])}
+    rest = [pair for pair in internal if pair not in back]
+    following: dict[str, set[str]] = {}
+    for source, target in rest:
+        following.setdefault(source.node, set()).add(target.node)
+    for cycle in components(group, following):
+        if len(cycle) > 1 or cycle[0] in following.get(cycle[0], ()):
+            members = set(cycle)
+            back |= {
+                (s, t)
+                for s, t in rest
+                if s.node in members and t.node in members and not topology.nodes[t.node].inputs[t.port].required
+            }
+    return back
+
+
+def _loop(topology: Topology, group: list[str], feeds: Feeds, after: tuple[int, ...]) -> LoopStep:
+    if not topology.loops:
+        raise ValidationError([_cycle_problem(group, "a cycle is not allowed here: only a graph may loop")])
+    back = back_edges(topology, group, feeds)
+    following: dict[str, set[str]] = {n: set() for n in group}
+    for node in group:
+        for port, sources in feeds[node].items():
+            for source in sources:
+                if source.node in following and (source, Endpoint(node, port)) not in back:
+                    following[source.node].add(node)
+    ordered = order(group, following)
+    if len(ordered) < len(group):
+        left = [n for n in group if n not in ordered]
+        raise ValidationError([_cycle_problem(left, "a cycle has no first value: nothing in it can start")])
+    place = {node: i for i, node in enumerate(ordered)}
+    body = []
+    for node in ordered:
+        first, later = _loop_bindings(topology, node, feeds[node], back)
+        before = sorted(place[n] for n, others in following.items() if node in others)
+        body.append(NodeStep(node, later, first, tuple(before)))
+    return LoopStep("loop", tuple(body), after)
+
+
+def _loop_bindings(
+    topology: Topology, node: str, feeds: Mapping[str, Sequence[Endpoint]], back: set[tuple[Endpoint, Endpoint]]
+) -> tuple[tuple[Binding, ...], tuple[Binding, ...]]:
+    first, later = [], []
+    for name, port in topology.nodes[node].inputs.items():
+        if name not in feeds:
+            continue
+        looped = [e for e in feeds[name] if (e, Endpoint(node, name)) in back]
+        fresh = [e for e in feeds[name] if e not in looped]
+        first.append(Binding(port, tuple(_source(topology, e, port) for e in fresh)))
+        again = [_source(topology, e, port, previous=True) for e in looped]
+        later.append(Binding(port, tuple(again) or tuple(_source(topology, e, port) for e in fresh)))
+    return tuple(first), tuple(later)
+
+
+def _cycle_problem(group: Sequence[str], sentence: str) -> Problem:
+    return Problem(
+        " -> ".join([*group, group[0]]),
+        sentence,
+        "give one of its inputs a value from outside (expose_input), a default, or take an edge out",
+    )
