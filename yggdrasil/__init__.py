@@ -10,6 +10,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
+from yggdrasil.abc.runnable import Door as _Door
 from yggdrasil.abc.runnable import install as _install
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-class _Door:
+class _FirstCall:
     """The call door, until the first call: then runtime/call.py takes its place."""
 
     async def run(self, what: Runnable, inputs: _Any, named: dict[str, _Any]) -> Result:
@@ -177,11 +178,11 @@ class _Door:
         return _open().stream(what, inputs, named)
 
 
-def _open() -> _Any:
+def _open() -> _Door:
     """The line for runtime/call.py: it defines `door`, an instance of abc.runnable.Door."""
-    door = _import_module("yggdrasil.runtime.call").door
+    door: _Door = _import_module("yggdrasil.runtime.call").door
     _install(door)
     return door
 
 
-_install(_Door())
+_install(_FirstCall())
