@@ -20,6 +20,9 @@ from yggdrasil.core.messages import Usage
 T = TypeVar("T")
 
 
+_NO_OPTIONS: Mapping[str, Any] = {}
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -28,11 +31,11 @@ class Run:
     """What one whole call shares, whatever its depth.
 
     seed: None for no determinism asked; scope: sets repeated runs of one path apart (`tick:12`);
-    resources: named limits (`gpu`: 1); clock: seconds since the epoch.
+    options: what only some levels understand (ticks, store, thread); clock: seconds since the epoch.
     """
 
     __slots__ = (
-        "clock", "device", "effects", "hooks", "loop_steps", "resources", "scope", "seed", "sequence", "tick",
+        "clock", "device", "effects", "hooks", "loop_steps", "options", "scope", "seed", "sequence", "tick",
         "training", "usage",
     )  # fmt: skip
 
@@ -47,12 +50,12 @@ class Run:
         effects: Effects | None = None,
         hooks: tuple[Hook, ...] = (),
         clock: Callable[[], float] = time.time,
-        resources: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] = _NO_OPTIONS,
         loop_steps: int | None = None,
     ) -> None:
         self.seed, self.scope, self.tick, self.device, self.training = seed, scope, tick, device, training
         self.effects, self.hooks, self.clock, self.loop_steps = effects, hooks, clock, loop_steps
-        self.resources = resources
+        self.options = options
         self.sequence = 0
         self.usage = Usage()
 

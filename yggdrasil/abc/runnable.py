@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol, final
 
 from yggdrasil.abc.context import RunContext
@@ -74,8 +74,3 @@ class Runnable(ABC):
         """Run, yielding each event as it happens; the last is RunFinished with the Result, or the error is raised."""
         return _door[0].stream(self, inputs, named)
 
-
-class Resumable(Protocol):
-    """A level that opens its own runs (a world): it takes `ticks` and `store`, and makes its own context."""
-
-    open_run: Callable[..., Awaitable[Mapping[str, Any]]]

@@ -114,11 +114,8 @@ class Topology:
         for name, ends in self.exposed_inputs.items():
             ports = [self.nodes[e.node].inputs[e.port] for e in ends if e.port in self._inputs_of(e.node)]
             if ports:
-                looped = all(self._has_edge(e) for e in ends)
                 chosen = next((p for p in ports if p.required), ports[0])
-                inputs[name] = Port(
-                    name, chosen.type, chosen.optional or looped and not chosen.required, chosen.default, doc=chosen.doc
-                )
+                inputs[name] = Port(name, chosen.type, chosen.optional, chosen.default, doc=chosen.doc)
         for name, end in self.exposed_outputs.items():
             port = self.nodes[end.node].outputs.get(end.port) if end.node in self.nodes else None
             if port is not None:
@@ -127,9 +124,6 @@ class Topology:
 
     def _inputs_of(self, node: str) -> Mapping[str, Port]:
         return self.nodes[node].inputs if node in self.nodes else {}
-
-    def _has_edge(self, end: Endpoint) -> bool:
-        return any(target == end for _, target in self.pairs)
 
     @cached_property
     def _skippable(self) -> frozenset[str]:

@@ -1,0 +1,262 @@
+"""The engine: a plan compiled once to flat arrays, then a tight loop. It knows no agents, no remotes, no levels.
+
+Every value lives in one table: slot 0 holds the level's inputs, slot i what node i gave (None: it did not run).
+A step starts the moment what it needs is there. A lone ready step is awaited in place; a task is spawned only
+where two or more are ready. Finishing order cannot change results: each step writes only its own slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import anyio.lowlevel
+
+from yggdrasil.abc.context import RunContext
+from yggdrasil.abc.runnable import Runnable
+from yggdrasil.core.binding import check_outputs
+from yggdrasil.core.events import LoopIterated, NodeFailed, NodeFinished, NodeSkipped, NodeStarted
+from yggdrasil.core.merge import merge
+from yggdrasil.core.plan import Binding, LoopStep, NodeStep, Plan
+from yggdrasil.core.ports import MISSING
+from yggdrasil.core.topology import OUTSIDE, Endpoint
+from yggdrasil.errors import RunError
+from yggdrasil.runtime.call import located
+from yggdrasil.runtime.group import concurrently
+
+Table = list[Any]
+Until = Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopBound:
+    """When a loop ends: after `steps` iterations, or when `until` (an output that is true, or a predicate) holds."""
+
+    steps: int | None = None
+    until: Endpoint | Until | None = None
+
+
+class Program:
+    """A compiled plan; reusable, and safe for concurrent runs."""
+
+    __slots__ = ("_line", "_needs", "_outputs", "_size", "_steps")
+
+    def __init__(self, plan: Plan, runnables: Mapping[str, Runnable], bound: LoopBound) -> None:
+        slots = {OUTSIDE: 0, **{node: i for i, node in enumerate(plan.order, 1)}}
+        self._size = len(slots)
+        self._steps: tuple[_Step, ...] = tuple(
+            _Loop(step, runnables, slots, bound) if isinstance(step, LoopStep) else _Node(step, runnables, slots)
+            for step in plan.steps
+        )
+        self._line = link(self._steps, [s.after for s in plan.steps])
+        self._outputs = [(name, slots[end.node], end.port) for name, end in plan.outputs.items()]
+
+    async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> dict[str, Any]:
+        """Run all steps; the outputs that came."""
+        table: Table = [None] * self._size
+        table[0] = inputs
+        if self._line:
+            for step in self._steps:
+                await step.run(table, ctx, table, False)
+        else:
+            await _run_wide(self._steps, table, ctx, table, False)
+        found = {}
+        for name, slot, port in self._outputs:
+            outputs = table[slot]
+            if outputs is not None and port in outputs:
+                found[name] = outputs[port]
+        return found
+
+
+class _Step:
+    __slots__ = ("need", "next")
+    need: int
+    next: tuple[int, ...]
+
+    async def run(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> None:
+        """Read what is needed from `table` (and `previous`), write the own slots."""
+        raise AssertionError("abstract")
+
+
+def link(steps: Sequence[_Step], after: Sequence[tuple[int, ...]]) -> bool:
+    """Tell each step its successors; whether the steps form one line, each waiting for the one before."""
+    following: list[list[int]] = [[] for _ in steps]
+    for i, before in enumerate(after):
+        steps[i].need = len(before)
+        for b in before:
+            following[b].append(i)
+    for step, successors in zip(steps, following, strict=True):
+        step.next = tuple(successors)
+    return all(i == 0 or i - 1 in before for i, before in enumerate(after))
+
+
+async def _run_wide(steps: Sequence[_Step], table: Table, ctx: RunContext, previous: Table, first: bool) -> None:
+    waiting = [step.need for step in steps]
+    roots = [i for i, need in enumerate(waiting) if not need]
+
+    async def work(i: int) -> None:
+        while True:
+            step = steps[i]
+            await step.run(table, ctx, previous, first)
+            onward = -1
+            for j in step.next:
+                waiting[j] -= 1
+                if not waiting[j]:
+                    if onward < 0:
+                        onward = j
+                    else:
+                        spawn(work, j)
+            if onward < 0:
+                return
+            i = onward
+
+    async with concurrently() as spawn:
+        for root in roots[1:]:
+            spawn(work, root)
+        if roots:
+            await work(roots[0])
+
+
+class _Node(_Step):
+    __slots__ = ("_call", "_later", "_first", "_name", "_plain", "_runnable", "_slot", "_trusted", "_type")
+
+    def __init__(self, step: NodeStep, runnables: Mapping[str, Runnable], slots: Mapping[str, int]) -> None:
+        runnable = runnables[step.node]
+        self._runnable = runnable
+        self._call = runnable.execute
+        self._name = step.node
+        self._slot = slots[step.node]
+        self._type = runnable.block_type
+        # what builds its outputs from its own spec need not be checked again
+        self._trusted = getattr(runnable, "trusted", False)
+        self._later = tuple(_Feed(b, slots) for b in step.bindings)
+        self._first = tuple(_Feed(b, slots) for b in step.first)
+        simple = all(f.simple for f in (*self._later, *self._first)) and step.first == step.bindings
+        self._plain = tuple((f.name, *f.sources[0][:2]) for f in self._later) if simple else None
+
+    async def run(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> None:
+        """Gather the inputs, call the block, keep its outputs."""
+        inputs: dict[str, Any] | None
+        try:
+            # the common case: every input from one source, as it is
+            inputs = {name: table[slot][port] for name, slot, port in self._plain}  # type: ignore[union-attr]
+        except (KeyError, TypeError):
+            inputs = self._gather(table, ctx, previous, first)
+        if inputs is None:
+            return
+        here = RunContext(ctx.run, self._name, ctx, ctx.budget)
+        if ctx.run.hooks:
+            here.emit(NodeStarted, block=self._type)
+        try:
+            outputs = await self._call(inputs, here)
+            if not self._trusted:
+                check_outputs(self._runnable.spec, outputs, here.path)
+        except Exception as error:
+            if ctx.run.hooks:
+                here.emit(NodeFailed, error=str(error))
+            failure = located(error, here.path)
+            if failure is error:
+                raise
+            raise failure from error
+        table[self._slot] = outputs
+        if ctx.run.hooks:
+            here.emit(NodeFinished, outputs=tuple(outputs))
+
+    def _gather(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> dict[str, Any] | None:
+        inputs = {}
+        for feed in self._first if first else self._later:
+            value = feed.value(table, previous, ctx)
+            if value is not MISSING:
+                inputs[feed.name] = value
+            elif feed.required:
+                table[self._slot] = None
+                if ctx.run.hooks:
+                    ctx.child(self._name).emit(NodeSkipped, reason=f"nothing came for {feed.name}")
+                return None
+        return inputs
+
+
+class _Feed:
+    """What fills one input: its sources as (slot, port, cast, from the previous iteration, id)."""
+
+    __slots__ = ("default", "many", "name", "required", "simple", "sources")
+
+    def __init__(self, binding: Binding, slots: Mapping[str, int]) -> None:
+        port = binding.port
+        self.name = port.name
+        self.many = port.many
+        self.default = port.default
+        self.required = port.required
+        self.sources = [(slots[s.end.node], s.end.port, s.cast, s.previous, str(s.end)) for s in binding.sources]
+        only = binding.sources[0] if len(binding.sources) == 1 else None
+        self.simple = only is not None and only.cast is None and not only.previous and port.many in ("single", "first")
+
+    def value(self, table: Table, previous: Table, ctx: RunContext) -> Any:
+        """The value, the default, or MISSING."""
+        found = []
+        for slot, port, cast, back, name in self.sources:
+            outputs = (previous if back else table)[slot]
+            if outputs is not None and port in outputs:
+                value = outputs[port]
+                found.append((name, value if cast is None else cast(value)))
+        if not found:
+            return self.default
+        return found[0][1] if self.many == "single" else merge(self.many, found, ctx.path)
+
+
+class _Loop(_Step):
+    __slots__ = ("_body", "_bound", "_line", "_runnables", "_slots")
+
+    def __init__(
+        self, step: LoopStep, runnables: Mapping[str, Runnable], slots: Mapping[str, int], bound: LoopBound
+    ) -> None:
+        self._body = tuple(_Node(s, runnables, slots) for s in step.body)
+        self._line = link(self._body, [s.after for s in step.body])
+        self._bound = bound
+        self._runnables = {node: runnables[node] for node in step.nodes}
+        self._slots = slots
+
+    async def run(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> None:
+        """Iterate; back edges read what the iteration before left in the table."""
+        total = self._total(ctx)
+        for iteration in count():
+            if total is not None and iteration >= total:
+                break
+            ctx.emit(LoopIterated, iteration=iteration, total=total)
+            before = list(table)
+            if self._line:
+                for step in self._body:
+                    await step.run(table, ctx, before, iteration == 0)
+            else:
+                await _run_wide(self._body, table, ctx, before, iteration == 0)
+            if self._ended(table):
+                break
+            await anyio.lowlevel.checkpoint()  # a loop of blocks that never wait can still be cancelled
+
+    def _total(self, ctx: RunContext) -> int | None:
+        """From the run call, else the graph, else a node's own schedule; none of them is an error without `until`."""
+        total = ctx.run.loop_steps if ctx.run.loop_steps is not None else self._bound.steps
+        if total is None:
+            own = (getattr(r, "num_loop_steps", None) for _, r in sorted(self._runnables.items()))
+            total = next((n for n in own if n is not None), None)
+        if total is None and self._bound.until is None:
+            raise RunError(
+                f"the loop of {', '.join(self._runnables)} has no bound", path=ctx.path, hint="run(..., num_loop_steps=30)"
+            )
+        return total
+
+    def _ended(self, table: Table) -> bool:
+        until = self._bound.until
+        if until is None:
+            return False
+        if isinstance(until, Endpoint):
+            outputs = table[self._slots[until.node]]
+            return bool(outputs is not None and outputs.get(until.port))
+        values = {
+            f"{node}.{port}": value
+            for node in self._runnables
+            for port, value in (table[self._slots[node]] or {}).items()
+        }
+        return bool(until(values))

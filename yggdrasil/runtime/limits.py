@@ -1,0 +1,44 @@
+"""Named resources: at most so many users of `gpu`, `api`, ... at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import anyio
+import sniffio
+
+from yggdrasil.errors import ConfigError, close_names
+
+
+class Limits:
+    """Named capacities, counted per event loop."""
+
+    def __init__(self, capacities: Mapping[str, int]) -> None:
+        for name, capacity in capacities.items():
+            if not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1:
+                raise ConfigError(f"resource {name!r} has capacity {capacity!r}", hint=f"{name}: 1")
+        self.capacities = dict(capacities)
+        self._limiters: WeakKeyDictionary[Any, dict[str, anyio.CapacityLimiter]] = WeakKeyDictionary()
+
+    def of(self, name: str) -> anyio.CapacityLimiter:
+        """The limiter of one resource in the running event loop; ConfigError when it is not declared."""
+        if name not in self.capacities:
+            raise ConfigError(
+                f"no resource {name!r}; {close_names(name, self.capacities)}", hint=f"resources: {{{name}: 1}}"
+            )
+        limiters = self._limiters.setdefault(_loop(), {})
+        if name not in limiters:
+            limiters[name] = anyio.CapacityLimiter(self.capacities[name])
+        return limiters[name]
+
+
+def _loop() -> Any:
+    if sniffio.current_async_library() == "asyncio":
+        import asyncio
+
+        return asyncio.get_running_loop()
+    import trio
+
+    return trio.lowlevel.current_trio_token()
