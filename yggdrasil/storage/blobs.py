@@ -1,0 +1,71 @@
+"""Large bytes as files in a folder, named by their SHA-256.
+
+Written under a temporary name, flushed to the disk, renamed, and the folder flushed: a name that
+is there holds all of its bytes. All functions block: call them off the event loop.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from yggdrasil.core.canonical import digest_bytes
+
+
+class BlobFolder:
+    """A folder of blobs: `ab/cdef...` holds the bytes whose digest is `abcdef...`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def place(self, digest: str) -> Path:
+        """Where the bytes of a digest lie."""
+        return self.folder / digest[:2] / digest[2:]
+
+    def put(self, digest: str, data: bytes) -> None:
+        """Keep bytes, durably; OSError when they cannot be written, and then nothing is left behind."""
+        place = self.place(digest)
+        if self.get(digest) == data:
+            return
+        new = [folder for folder in (self.folder, place.parent) if not folder.is_dir()]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".new-", dir=place.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, place)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        for folder in (place.parent, *(made.parent for made in new)):
+            _flush_folder(folder)
+
+    def get(self, digest: str) -> bytes | None:
+        """The bytes, unchecked; None when there are none."""
+        try:
+            return self.place(digest).read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+def is_digest(text: str) -> bool:
+    """Whether it is a SHA-256 in lower-case hex (and so no path that climbs out of the folder)."""
+    return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
+
+
+def fits(digest: str, data: bytes) -> bool:
+    """Whether bytes are those of the digest."""
+    return digest_bytes(data) == digest
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there, and renames are journalled
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,297 @@
+"""The journal in memory: for tests, for runs that need not last, and as the shortest reading of the contract."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, final
+
+from yggdrasil.abc.store import Entry, Lease, Letter, Record, Snapshot, Store, StreamInfo
+from yggdrasil.core.canonical import digest_bytes
+from yggdrasil.storage import refusals
+from yggdrasil.storage.process import this_process
+from yggdrasil.storage.record_text import from_text, to_text
+from yggdrasil.storage.thread import Waiter, waiter, wake
+
+KEPT_SNAPSHOTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    kind: str
+    text: str
+    time: float
+
+
+@dataclass(slots=True)
+class _Stream:
+    """Own rows only: the first is record `base` + 1. `owner` holds record `base`."""
+
+    parent: str = ""
+    owner: _Stream | None = None
+    base: int = 0
+    rows: list[_Row] = field(default_factory=list)
+    snapshots: dict[int, str] = field(default_factory=dict)
+    forks: set[int] = field(default_factory=set)
+    letters: dict[int, _Row] = field(default_factory=dict)
+    holder: str = ""
+    token: int = 0
+    expires: float = 0.0
+
+    @property
+    def head(self) -> int:
+        return self.base + len(self.rows)
+
+
+@final
+class MemoryStore(Store):
+    """A store in this process's memory. What is kept is JSON text: nobody can change it from outside.
+
+    clock: seconds since the epoch. Nothing here waits, so no operation gives way to other tasks.
+    What was written is there again after `close` and `open` of the same object.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._streams: dict[str, _Stream] = {}
+        self._blobs: dict[str, bytes] = {}
+        self._letters = 0
+        self._watchers: dict[str, set[Waiter]] = {}
+        self._gate = threading.Lock()
+        self._open = False
+
+    @property
+    def url(self) -> str:
+        """`memory://`."""
+        return "memory://"
+
+    async def open(self) -> None:
+        """Open; nothing happens when it is open."""
+        self._open = True
+
+    async def close(self) -> None:
+        """Close; nothing happens when it is closed."""
+        self._open = False
+
+    async def append(
+        self,
+        stream: str,
+        entries: Sequence[Entry],
+        *,
+        expect: int | None = None,
+        lease: Lease | None = None,
+        snapshot: Any = None,
+        taken: Sequence[int] = (),
+    ) -> int:
+        """Append all or nothing; the new head."""
+        refusals.check_name(stream)
+        now = float(self._clock())
+        rows = [
+            _Row(entry.kind, to_text(entry.data, f"stream {stream} / entry {index}"), now)
+            for index, entry in enumerate(entries)
+        ]
+        state = None if snapshot is None else to_text(snapshot, f"stream {stream} / snapshot")
+        with self._opened():
+            found = self._streams.get(stream)
+            self._admit(stream, found, expect, lease, frozenset(taken))
+            if found is None:
+                found = self._streams[stream] = _Stream()
+            found.rows += rows
+            if state is not None:
+                found.snapshots[found.head] = state
+                _thin_snapshots(found)
+            for letter in set(taken):
+                del found.letters[letter]
+            head = found.head
+            waiting = self._watchers.pop(stream, None)
+        if waiting:
+            wake(waiting)
+        return head
+
+    def _admit(
+        self, stream: str, found: _Stream | None, expect: int | None, lease: Lease | None, taken: frozenset[int]
+    ) -> None:
+        if lease is not None:
+            self._check(stream, lease)
+        head = found.head if found else 0
+        if expect is not None and expect != head:
+            raise refusals.conflict(stream, expect, head)
+        gone = taken.difference(found.letters if found else ())
+        if gone:
+            raise refusals.letters_gone(stream, gone)
+
+    async def read(
+        self, stream: str, *, after: int = 0, limit: int | None = None, kinds: Sequence[str] = ()
+    ) -> list[Record]:
+        """Records in order, each a fresh copy."""
+        found: list[Record] = []
+        with self._opened():
+            segments = _segments(self._streams.get(stream))
+            for owner, high in segments:
+                for sequence in range(max(after, owner.base) + 1, high + 1):
+                    if limit is not None and len(found) >= limit:
+                        return found
+                    row = owner.rows[sequence - owner.base - 1]
+                    if not kinds or row.kind in kinds:
+                        data = from_text(row.text, f"stream {stream} / record {sequence}")
+                        found.append(Record(sequence, row.kind, data, row.time))
+        return found
+
+    async def head(self, stream: str) -> int:
+        """The last sequence; 0 without such a stream."""
+        with self._opened():
+            found = self._streams.get(stream)
+            return found.head if found else 0
+
+    async def snapshot(self, stream: str, *, at: int | None = None) -> Snapshot | None:
+        """The newest snapshot; the newest two of a stream are kept, and those its forks start from."""
+        with self._opened():
+            for owner, high in reversed(_segments(self._streams.get(stream))):
+                top = high if at is None else min(high, at)
+                sequence = max((known for known in owner.snapshots if known <= top), default=None)
+                if sequence is not None:
+                    data = from_text(owner.snapshots[sequence], f"stream {stream} / snapshot {sequence}")
+                    return Snapshot(sequence, data)
+        return None
+
+    async def streams(self, prefix: str = "") -> list[StreamInfo]:
+        """All streams by name."""
+        now = self._clock()
+        with self._opened():
+            return [
+                StreamInfo(name, found.head, found.holder if now < found.expires else "", found.parent, found.base)
+                for name, found in sorted(self._streams.items())
+                if name.startswith(prefix)
+            ]
+
+    async def acquire(self, stream: str, holder: str, *, seconds: float = 15.0) -> Lease:
+        """The lease, with a token newer than any before."""
+        refusals.check_name(stream)
+        with self._opened():
+            now = self._clock()
+            found = self._streams.get(stream)
+            if found and found.holder and now < found.expires:
+                raise refusals.held(stream, found.holder, str(this_process()), found.expires - now)
+            if found is None:
+                found = self._streams[stream] = _Stream()
+            found.holder, found.token, found.expires = holder, found.token + 1, now + seconds
+            return Lease(stream, holder, found.token, found.expires)
+
+    async def renew(self, lease: Lease, *, seconds: float = 15.0) -> Lease:
+        """The same lease for longer."""
+        with self._opened():
+            found = self._check(lease.stream, lease)
+            found.expires = self._clock() + seconds
+            return replace(lease, expires=found.expires)
+
+    async def release(self, lease: Lease) -> None:
+        """Give it up."""
+        with self._opened():
+            found = self._streams.get(lease.stream)
+            if found is not None and found.token == lease.token:
+                found.holder = ""
+
+    async def post(self, stream: str, entry: Entry) -> int:
+        """Put a letter into the inbox."""
+        refusals.check_name(stream)
+        row = _Row(entry.kind, to_text(entry.data, f"stream {stream} / letter"), float(self._clock()))
+        with self._opened():
+            self._letters += 1
+            self._streams.setdefault(stream, _Stream()).letters[self._letters] = row
+            return self._letters
+
+    async def inbox(self, stream: str) -> list[Letter]:
+        """The letters that wait, oldest first."""
+        with self._opened():
+            found = self._streams.get(stream)
+            return [
+                Letter(number, row.kind, from_text(row.text, f"stream {stream} / letter {number}"))
+                for number, row in (found.letters.items() if found else ())
+            ]
+
+    async def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
+        """Records as they come."""
+        while True:
+            one = waiter()
+            self._watchers.setdefault(stream, set()).add(one)
+            try:
+                records = await self.read(stream, after=after)
+                if not records:
+                    await one.wait()
+            finally:
+                self._forget(stream, one)
+            for record in records:
+                yield record
+                after = record.sequence
+
+    async def fork(self, stream: str, at: int, name: str) -> None:
+        """A new stream with the same first `at` records; nothing is copied."""
+        refusals.check_name(name)
+        with self._opened():
+            found = self._streams.get(stream)
+            head = found.head if found else 0
+            if found is None or not 0 <= at <= head:
+                raise refusals.no_such_record(stream, at, head)
+            if name in self._streams:
+                raise refusals.name_taken(name)
+            owner = found
+            while owner.owner is not None and at <= owner.base:
+                owner = owner.owner
+            owner.forks.add(at)
+            self._streams[name] = _Stream(parent=stream, owner=owner, base=at)
+
+    async def put_blob(self, data: bytes) -> str:
+        """Keep bytes; their SHA-256 in hex."""
+        digest = digest_bytes(data)
+        with self._opened():
+            self._blobs[digest] = bytes(data)
+        return digest
+
+    async def get_blob(self, digest: str) -> bytes:
+        """The bytes."""
+        with self._opened():
+            if digest not in self._blobs:
+                raise refusals.missing_blob(digest)
+            return self._blobs[digest]
+
+    def _opened(self) -> threading.Lock:
+        if not self._open:
+            raise refusals.not_open()
+        return self._gate
+
+    def _check(self, stream: str, lease: Lease) -> _Stream:
+        if lease.stream != stream:
+            raise refusals.other_stream(stream, lease)
+        found = self._streams.get(stream, _Stream())
+        if found.token != lease.token or not found.holder:
+            raise refusals.passed_on(lease, found.token, found.holder, str(this_process()))
+        return found
+
+    def _forget(self, stream: str, one: Waiter) -> None:
+        with self._gate:
+            waiting = self._watchers.get(stream, set())
+            waiting.discard(one)
+            if not waiting:
+                self._watchers.pop(stream, None)
+
+
+def _segments(stream: _Stream | None) -> list[tuple[_Stream, int]]:
+    """(owner, its last record that counts) from the oldest ancestor to the stream itself."""
+    parts: list[tuple[_Stream, int]] = []
+    high = stream.head if stream else 0
+    while stream is not None:
+        parts.append((stream, high))
+        high, stream = stream.base, stream.owner
+    return parts[::-1]
+
+
+def _thin_snapshots(stream: _Stream) -> None:
+    newest = sorted(stream.snapshots, reverse=True)
+    keep = set(newest[:KEPT_SNAPSHOTS])
+    for base in stream.forks:
+        keep.update([known for known in newest if known <= base][:1])
+    for known in newest:
+        if known not in keep:
+            del stream.snapshots[known]

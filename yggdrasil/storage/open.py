@@ -1,0 +1,46 @@
+"""From a URL to a store."""
+
+from __future__ import annotations
+
+from yggdrasil.abc.store import Store
+from yggdrasil.errors import ConfigError
+from yggdrasil.storage.memory import MemoryStore
+
+AVAILABLE = "memory://, sqlite:///relative.db, sqlite:////absolute.db, or a plain path"
+
+
+def open_store(url: str | Store | None) -> Store:
+    """The store a URL names, not yet open: use it as `async with`.
+
+    `memory://` or None; `sqlite:///relative.db`, `sqlite:////absolute.db`, or a plain path for
+    SQLite; a Store is handed back as it is. ConfigError for anything else.
+    """
+    if isinstance(url, Store):
+        return url
+    if url is None:
+        return MemoryStore()
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return _sqlite(url, url)
+    match scheme:
+        case "memory":
+            if rest:
+                raise ConfigError("a store in memory has no name", path=url, hint="memory://")
+            return MemoryStore()
+        case "sqlite":
+            return _sqlite(url, rest[1:] if rest.startswith("/") else "")
+        case "postgresql" | "postgres":
+            raise ConfigError(
+                "PostgreSQL comes with the extra `postgres`, and is not in this version",
+                path=f"{scheme}://...",  # the rest may hold a password
+                hint="sqlite:///world.db",
+            )
+    raise ConfigError(f"no store is called {scheme!r}; available: {AVAILABLE}", path="store", hint="sqlite:///world.db")
+
+
+def _sqlite(url: str, path: str) -> Store:
+    if not path.strip() or path == ":memory:" or "\0" in path or (url != path and "?" in path):
+        raise ConfigError("names no file", path=url.replace("\0", "\\0"), hint="sqlite:///world.db, or memory://")
+    from yggdrasil.storage.sqlite import SqliteStore
+
+    return SqliteStore(path)

@@ -1,0 +1,226 @@
+"""The embedded default: a journal in one SQLite file, with large blobs in a folder beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+import anyio
+import anyio.to_thread
+
+from yggdrasil.abc.store import Entry, Lease, Letter, Record, Snapshot, Store, StreamInfo
+from yggdrasil.core.canonical import digest_bytes
+from yggdrasil.storage import refusals
+from yggdrasil.storage.blobs import BlobFolder, fits, is_digest
+from yggdrasil.storage.record_text import to_text
+from yggdrasil.storage.sqlite_desk import Desk, Key, borrow, give_back
+from yggdrasil.storage.sqlite_file import translate
+from yggdrasil.storage.sqlite_ledger import Ledger, Row
+from yggdrasil.storage.sqlite_reads import Reader
+
+SMALL = 64 * 1024
+PAGE = 500
+
+T = TypeVar("T")
+
+
+@final
+class SqliteStore(Store):
+    """A store in an SQLite file: write-ahead log, full synchronisation, one writing thread per file and process.
+
+    path       the file; `path.blobs/` beside it holds blobs of more than 64 KiB
+    clock      seconds since the epoch, for the time of records and the expiry of leases
+    max_pages  an upper limit of the file in pages (4 KiB); beyond it StoreFullError, and what is there stays readable
+
+    Never blocks the event loop; works on asyncio and trio, and from several loops at once. An
+    operation that was handed over is carried out even when the one who waits is cancelled.
+    """
+
+    def __init__(
+        self, path: str | Path, *, clock: Callable[[], float] = time.time, max_pages: int | None = None
+    ) -> None:
+        self._path = Path(path)
+        self._clock = clock
+        self._max_pages = max_pages
+        self._folder = BlobFolder(Path(f"{self._path}.blobs"))
+        self._borrowed: tuple[Key, Desk] | None = None
+
+    @property
+    def url(self) -> str:
+        """`sqlite:///` and the path."""
+        return f"sqlite:///{self._path}"
+
+    async def open(self) -> None:
+        """Open or create; nothing happens when it is open. Errors as `Store.open` says."""
+        if self._borrowed is None:
+            self._borrowed = await anyio.to_thread.run_sync(borrow, self._path, self._max_pages)
+
+    async def close(self) -> None:
+        """Write what is pending and close; nothing happens when it is closed."""
+        borrowed, self._borrowed = self._borrowed, None
+        if borrowed is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(give_back, borrowed[0])
+
+    async def append(
+        self,
+        stream: str,
+        entries: Sequence[Entry],
+        *,
+        expect: int | None = None,
+        lease: Lease | None = None,
+        snapshot: Any = None,
+        taken: Sequence[int] = (),
+    ) -> int:
+        """Append in one transaction, shared with whoever else is waiting; durable when it returns."""
+        refusals.check_name(stream)
+        work = partial(
+            Ledger.append,
+            stream=stream,
+            rows=[_row(entry, f"stream {stream} / entry {index}") for index, entry in enumerate(entries)],
+            moment=float(self._clock()),
+            expect=expect,
+            lease=lease,
+            snapshot=None if snapshot is None else _row(Entry("", snapshot), f"stream {stream} / snapshot"),
+            taken=frozenset(taken),
+        )
+        head: int = await self._desk.write(work, stream)
+        return head
+
+    async def read(
+        self, stream: str, *, after: int = 0, limit: int | None = None, kinds: Sequence[str] = ()
+    ) -> list[Record]:
+        """Records in order, each checked against its checksum."""
+        return await self._read(lambda reader: reader.records(stream, after, limit, kinds))
+
+    async def head(self, stream: str) -> int:
+        """The last sequence; 0 without such a stream."""
+        return await self._read(lambda reader: reader.head(stream))
+
+    async def snapshot(self, stream: str, *, at: int | None = None) -> Snapshot | None:
+        """The newest snapshot; the newest two of a stream are kept, and those its forks start from."""
+        return await self._read(lambda reader: reader.snapshot(stream, at))
+
+    async def streams(self, prefix: str = "") -> list[StreamInfo]:
+        """All streams by name."""
+        now = self._clock()
+        return await self._read(lambda reader: reader.streams(prefix, now))
+
+    async def acquire(self, stream: str, holder: str, *, seconds: float = 15.0) -> Lease:
+        """The lease for this process; a holder that is gone (pid, start time and boot tell) is passed over."""
+        refusals.check_name(stream)
+        got: list[Lease] = []
+
+        def take(ledger: Ledger) -> Lease:
+            got[:] = [ledger.acquire(stream, holder, self._clock(), seconds)]
+            return got[0]
+
+        def give_up(ledger: Ledger) -> None:
+            for lease in got:
+                ledger.release(lease)
+
+        desk = self._desk
+        try:
+            lease: Lease = await desk.write(take)
+        except anyio.get_cancelled_exc_class():
+            # Nobody will ever learn of this lease: give it up again, in the order of the queue.
+            desk.write_unawaited(give_up)
+            raise
+        return lease
+
+    async def renew(self, lease: Lease, *, seconds: float = 15.0) -> Lease:
+        """The same lease for longer."""
+        renewed: Lease = await self._desk.write(lambda ledger: ledger.renew(lease, self._clock(), seconds))
+        return renewed
+
+    async def release(self, lease: Lease) -> None:
+        """Give it up."""
+        await self._desk.write(lambda ledger: ledger.release(lease))
+
+    async def post(self, stream: str, entry: Entry) -> int:
+        """Put a letter into the inbox; durable when it returns."""
+        refusals.check_name(stream)
+        row = _row(entry, f"stream {stream} / letter")
+        letter: int = await self._desk.write(lambda ledger: ledger.post(stream, row))
+        return letter
+
+    async def inbox(self, stream: str) -> list[Letter]:
+        """The letters that wait, oldest first."""
+        return await self._read(lambda reader: reader.inbox(stream))
+
+    async def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
+        """Records as they come: at once from this process, within some 50 ms from others."""
+        while True:
+            desk = self._desk
+            waiter = desk.watch(stream)
+            try:
+                records = await self.read(stream, after=after, limit=PAGE)
+                if not records:
+                    await waiter.wait()
+            finally:
+                desk.unwatch(stream, waiter)
+            for record in records:
+                yield record
+                after = record.sequence
+
+    async def fork(self, stream: str, at: int, name: str) -> None:
+        """A new stream with the same first `at` records; one row is written."""
+        refusals.check_name(name)
+        await self._desk.write(lambda ledger: ledger.fork(stream, at, name))
+
+    async def put_blob(self, data: bytes) -> str:
+        """Keep bytes: up to 64 KiB in the database, more in a file of its own."""
+        desk = self._desk
+        if len(data) <= SMALL:
+            digest = digest_bytes(data)
+            await desk.write(lambda ledger: ledger.put_blob(bytes.fromhex(digest), bytes(data)))
+            return digest
+        return await anyio.to_thread.run_sync(self._put_file, bytes(data))
+
+    async def get_blob(self, digest: str) -> bytes:
+        """The bytes, checked."""
+        if not is_digest(digest):
+            raise refusals.missing_blob(digest)
+        data = await self._read(lambda reader: reader.blob(digest))
+        if data is None:
+            data = await anyio.to_thread.run_sync(self._get_file, digest)
+        elif not fits(digest, data):
+            raise refusals.changed_blob(digest)
+        return data
+
+    @property
+    def _desk(self) -> Desk:
+        if self._borrowed is None:
+            raise refusals.not_open()
+        return self._borrowed[1]
+
+    async def _read(self, work: Callable[[Reader], T]) -> T:
+        result: T = await self._desk.read(work)
+        return result
+
+    def _put_file(self, data: bytes) -> str:
+        digest = digest_bytes(data)
+        try:
+            self._folder.put(digest, data)
+        except OSError as error:
+            raise translate(error, self._folder.place(digest)) from error
+        return digest
+
+    def _get_file(self, digest: str) -> bytes:
+        try:
+            data = self._folder.get(digest)
+        except OSError as error:
+            raise translate(error, self._folder.place(digest)) from error
+        if data is None:
+            raise refusals.missing_blob(digest)
+        if not fits(digest, data):
+            raise refusals.changed_blob(digest)
+        return data
+
+
+def _row(entry: Entry, path: str) -> Row:
+    text = to_text(entry.data, path)
+    return Row(entry.kind, text, text.encode())

@@ -1,0 +1,237 @@
+"""What may be done to the database inside one transaction, statement by statement.
+
+Every operation looks first and writes last: when it refuses (`StoreError`), it has written
+nothing, so that the others in its transaction are not concerned.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from yggdrasil.abc.store import Lease
+from yggdrasil.errors import StoreError
+from yggdrasil.storage import refusals
+from yggdrasil.storage.process import Process, this_process
+from yggdrasil.storage.sqlite_file import BITS, MASK, checksum
+
+KNOWN = 20_000
+KEPT_SNAPSHOTS = 2
+
+_FIND = """SELECT id, owner, base, holder, token, expires, pid, host, machine, started,
+(SELECT place FROM record WHERE place > id << 36 AND place <= (id << 36 | 68719476735) ORDER BY place DESC LIMIT 1)
+FROM stream WHERE name = ?"""
+_INSERT = "INSERT INTO record (place, kind, time, data, checksum) VALUES (?, ?, ?, ?, ?)"
+
+
+@dataclass(slots=True)
+class Stream:
+    """A row of the table `stream`, with the sequence of its last record."""
+
+    id: int
+    owner: int | None
+    base: int
+    head: int
+    holder: str
+    token: int
+    expires: float
+    process: Process
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry, already text."""
+
+    kind: str
+    text: str
+    data: bytes
+
+
+class Ledger:
+    """The operations on one writing connection. `begin`, any number of operations, `commit` or `rollback`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._known: dict[str, Stream] = {}
+        self._seen = -1
+
+    def begin(self) -> None:
+        """Start a transaction that may write; what is remembered is dropped if another connection has written."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        seen = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        if seen != self._seen or len(self._known) > KNOWN:
+            self._known.clear()
+            self._seen = seen
+
+    def commit(self) -> None:
+        """Make it durable."""
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo everything since `begin`."""
+        self._known.clear()
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def append(
+        self,
+        stream: str,
+        rows: Sequence[Row],
+        moment: float,
+        *,
+        expect: int | None,
+        lease: Lease | None,
+        snapshot: Row | None,
+        taken: frozenset[int],
+    ) -> int:
+        """Append rows, keep a snapshot, take letters; the new head."""
+        found = self._find(stream)
+        if lease is not None:
+            self._check(stream, found, lease)
+        head = found.head if found else 0
+        if expect is not None and expect != head:
+            raise refusals.conflict(stream, expect, head)
+        if taken:
+            self._check_letters(stream, found, taken)
+        if found is None:
+            found = self._create(stream)
+        self._insert(found, rows, moment)
+        if snapshot is not None:
+            place = found.id << BITS | found.head
+            self.connection.execute(
+                "INSERT OR REPLACE INTO snapshot (place, data, checksum) VALUES (?, ?, ?)",
+                (place, snapshot.text, checksum(place, "", 0.0, snapshot.data)),
+            )
+            self._thin_snapshots(found.id)
+        if taken:
+            self.connection.executemany("DELETE FROM letter WHERE id = ?", [(letter,) for letter in taken])
+        return found.head
+
+    def _insert(self, stream: Stream, rows: Sequence[Row], moment: float) -> None:
+        first = (stream.id << BITS | stream.head) + 1
+        values = [
+            (place, row.kind, moment, row.text, checksum(place, row.kind, moment, row.data))
+            for place, row in enumerate(rows, first)
+        ]
+        if len(values) == 1:
+            self.connection.execute(_INSERT, values[0])
+        elif values:
+            self.connection.executemany(_INSERT, values)
+        stream.head += len(values)
+
+    def _thin_snapshots(self, stream: int) -> None:
+        # The newest few stay, and for each fork the newest it can start from.
+        low, high = stream << BITS, stream << BITS | MASK
+        places = [
+            place
+            for (place,) in self.connection.execute(
+                "SELECT place FROM snapshot WHERE place BETWEEN ? AND ? ORDER BY place DESC", (low, high)
+            )
+        ]
+        if len(places) <= KEPT_SNAPSHOTS:
+            return
+        keep = set(places[:KEPT_SNAPSHOTS])
+        for (base,) in self.connection.execute("SELECT DISTINCT base FROM stream WHERE owner = ?", (stream,)):
+            keep.update([place for place in places if place <= low | base][:1])
+        gone = [(place,) for place in places if place not in keep]
+        self.connection.executemany("DELETE FROM snapshot WHERE place = ?", gone)
+
+    def acquire(self, stream: str, holder: str, now: float, seconds: float) -> Lease:
+        """Take the lease for this process, with a token newer than any before."""
+        found = self._find(stream)
+        if found is not None and found.holder and now < found.expires and not found.process.gone():
+            raise refusals.held(stream, found.holder, str(found.process), found.expires - now)
+        if found is None:
+            found = self._create(stream)
+        process = this_process()
+        self.connection.execute(
+            "UPDATE stream SET holder = ?, token = ?, expires = ?, pid = ?, host = ?, machine = ?, started = ?"
+            " WHERE id = ?",
+            (holder, found.token + 1, now + seconds, *_columns(process), found.id),
+        )
+        found.holder, found.token, found.expires, found.process = holder, found.token + 1, now + seconds, process
+        return Lease(stream, holder, found.token, found.expires)
+
+    def renew(self, lease: Lease, now: float, seconds: float) -> Lease:
+        """The same token for longer."""
+        found = self._check(lease.stream, self._find(lease.stream), lease)
+        self.connection.execute("UPDATE stream SET expires = ? WHERE id = ?", (now + seconds, found.id))
+        found.expires = now + seconds
+        return replace(lease, expires=found.expires)
+
+    def release(self, lease: Lease) -> None:
+        """Give it up, if it is still this one."""
+        found = self._find(lease.stream)
+        if found is not None and found.token == lease.token and found.holder:
+            self.connection.execute("UPDATE stream SET holder = '' WHERE id = ?", (found.id,))
+            found.holder = ""
+
+    def post(self, stream: str, row: Row) -> int:
+        """Put a letter into the inbox; its id."""
+        found = self._find(stream) or self._create(stream)
+        cursor = self.connection.execute(
+            "INSERT INTO letter (stream, kind, data, checksum) VALUES (?, ?, ?, ?)",
+            (found.id, row.kind, row.text, checksum(found.id, row.kind, 0.0, row.data)),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def fork(self, stream: str, at: int, name: str) -> None:
+        """A new stream whose records up to `at` are those of `stream`."""
+        found = self._find(stream)
+        head = found.head if found else 0
+        if found is None or not 0 <= at <= head:
+            raise refusals.no_such_record(stream, at, head)
+        if self._find(name) is not None:
+            raise refusals.name_taken(name)
+        owner, base, above = found.id, found.base, found.owner
+        while above is not None and at <= base:
+            owner = above
+            above, base = self.connection.execute("SELECT owner, base FROM stream WHERE id = ?", (owner,)).fetchone()
+        self.connection.execute(
+            "INSERT INTO stream (name, parent, owner, base) VALUES (?, ?, ?, ?)", (name, found.id, owner, at)
+        )
+
+    def put_blob(self, digest: bytes, data: bytes) -> None:
+        """Keep small bytes in the database; mend them if they were damaged."""
+        row = self.connection.execute("SELECT data FROM blob WHERE digest = ?", (digest,)).fetchone()
+        if row is None:
+            self.connection.execute("INSERT INTO blob (digest, data) VALUES (?, ?)", (digest, data))
+        elif row[0] != data:
+            self.connection.execute("UPDATE blob SET data = ? WHERE digest = ?", (data, digest))
+
+    def _find(self, name: str) -> Stream | None:
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        row = self.connection.execute(_FIND, (name,)).fetchone()
+        if row is None:
+            return None
+        id_, owner, base, holder, token, expires, *process, last = row
+        head = base if last is None else last & MASK
+        self._known[name] = found = Stream(id_, owner, base, head, holder, token, expires, Process(*process))
+        return found
+
+    def _create(self, name: str) -> Stream:
+        cursor = self.connection.execute("INSERT INTO stream (name) VALUES (?)", (name,))
+        self._known[name] = made = Stream(int(cursor.lastrowid or 0), None, 0, 0, "", 0, 0.0, Process(0, "", "", 0))
+        return made
+
+    def _check(self, stream: str, found: Stream | None, lease: Lease) -> Stream:
+        if lease.stream != stream:
+            raise refusals.other_stream(stream, lease)
+        if found is None:
+            raise StoreError("there is no such stream", path=f"stream {stream}", hint=f"acquire({stream!r}, ...)")
+        if found.token != lease.token or not found.holder:
+            raise refusals.passed_on(lease, found.token, found.holder, str(found.process))
+        return found
+
+    def _check_letters(self, stream: str, found: Stream | None, taken: frozenset[int]) -> None:
+        query = "SELECT 1 FROM letter WHERE id = ? AND stream = ?"
+        there = {letter for letter in taken if found and self.connection.execute(query, (letter, found.id)).fetchone()}
+        if there != taken:
+            raise refusals.letters_gone(stream, taken - there)
+
+
+def _columns(process: Process) -> tuple[int, str, str, int]:
+    return process.pid, process.host, process.machine, process.started

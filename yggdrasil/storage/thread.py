@@ -1,0 +1,195 @@
+"""A thread that carries out jobs for async callers, and wakes them natively.
+
+A caller hands over a job and waits on its own event loop, asyncio or trio. However many jobs a
+batch held, each loop is woken once. A job that was handed over is carried out even when its
+caller is cancelled meanwhile: what is written must not depend on who still waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
+from typing import Any, final
+
+from yggdrasil.errors import StoreError
+
+BATCH = 1024
+
+
+class Waiter(ABC):
+    """One pending wake-up of one task. `home` is the event loop the task lives on."""
+
+    __slots__ = ("home",)
+    home: Any
+
+    @abstractmethod
+    async def wait(self) -> None:
+        """Return once woken; cancellable."""
+
+    @abstractmethod
+    def send(self, waiters: list[Any]) -> None:
+        """From any thread: wake all `waiters`, which share this one's home."""
+
+
+@final
+class _LoopWaiter(Waiter):
+    __slots__ = ("_future",)
+
+    def __init__(self) -> None:
+        self.home = asyncio.get_running_loop()
+        self._future: asyncio.Future[None] = self.home.create_future()
+
+    async def wait(self) -> None:
+        await self._future
+
+    def send(self, waiters: list[Any]) -> None:
+        self.home.call_soon_threadsafe(_finish, waiters)
+
+
+def _finish(waiters: list[_LoopWaiter]) -> None:
+    for waiter in waiters:
+        if not waiter._future.done():
+            waiter._future.set_result(None)
+
+
+@final
+class _TrioWaiter(Waiter):
+    __slots__ = ("_event",)
+
+    def __init__(self, trio: Any) -> None:
+        self.home = trio.lowlevel.current_trio_token()
+        self._event = trio.Event()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+    def send(self, waiters: list[Any]) -> None:
+        self.home.run_sync_soon(_set, waiters)
+
+
+def _set(waiters: list[_TrioWaiter]) -> None:
+    for waiter in waiters:
+        waiter._event.set()
+
+
+def waiter() -> Waiter:
+    """A waiter for the running task, on whichever event loop it runs."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        return _TrioWaiter(trio)
+    return _LoopWaiter()
+
+
+def wake(waiters: Iterable[Waiter]) -> None:
+    """From any thread: wake them all, with one call for each event loop."""
+    homes: dict[Any, list[Waiter]] = {}
+    for one in waiters:
+        homes.setdefault(one.home, []).append(one)
+    for group in homes.values():
+        try:
+            group[0].send(group)
+        except RuntimeError:  # that loop has ended, and its tasks with it (trio.RunFinishedError is one too)
+            continue
+
+
+class Job:
+    """Work for a thread, and its outcome."""
+
+    __slots__ = ("error", "result", "waiter", "work")
+
+    def __init__(self, work: Callable[[Any], Any], waiter: Waiter | None) -> None:
+        self.work = work
+        self.waiter = waiter
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def attempt(self, given: Any) -> None:
+        """Do the work and keep what came of it."""
+        try:
+            self.result, self.error = self.work(given), None
+        except Exception as error:  # handed to the one who waits
+            self.error = error
+
+
+class Worker:
+    """The thread. `carry_out(jobs)` does a batch; `idle()` is called every `pause` seconds without a job, if given."""
+
+    def __init__(
+        self,
+        name: str,
+        carry_out: Callable[[list[Job]], None],
+        *,
+        idle: Callable[[], None] | None = None,
+        pause: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._carry_out = carry_out
+        self._idle = idle
+        self._pause = pause
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._closed = False
+        self._gate = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def do(self, work: Callable[[Any], Any]) -> Any:
+        """Hand `work` over and wait for its outcome."""
+        job = Job(work, waiter())
+        self.hand_over(job)
+        await job.waiter.wait()  # type: ignore[union-attr]
+        if job.error is not None:
+            raise job.error
+        return job.result
+
+    def hand_over(self, job: Job) -> None:
+        """Put a job into the queue; StoreError once the thread was stopped."""
+        with self._gate:
+            if self._closed:
+                raise StoreError("the store is closed", hint="use it inside `async with store:`")
+            self._queue.put(job)
+
+    def stop(self) -> None:
+        """Carry out what was handed over, then end. Blocks: call it off the event loop."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                first = self._queue.get(timeout=self._pause())
+            except Empty:
+                if self._idle is not None:
+                    self._idle()
+                continue
+            jobs, ending = self._drain(first)
+            if jobs:
+                self._do(jobs)
+                wake([job.waiter for job in jobs if job.waiter is not None])
+            if ending:
+                return
+
+    def _do(self, jobs: list[Job]) -> None:
+        try:
+            self._carry_out(jobs)
+        except Exception as error:  # the thread goes on; those who wait are told
+            for job in jobs:
+                job.error = job.error or error
+
+    def _drain(self, first: Job | None) -> tuple[list[Job], bool]:
+        jobs: list[Job] = []
+        item = first
+        while item is not None:
+            jobs.append(item)
+            if len(jobs) == BATCH:
+                return jobs, False
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return jobs, False
+        return jobs, True
