@@ -39,7 +39,7 @@ FLOORS = {
 THIRD_PARTIES = {
     "core": {"pydantic", "pydantic_core", "jsonpatch", "jsonpointer"},
     "abc": set(),
-    "runtime": {"anyio", "sniffio", "tenacity", "structlog", "opentelemetry", "httpx2"},
+    "runtime": {"anyio", "sniffio", "trio", "tenacity", "structlog", "opentelemetry", "httpx2"},
     "storage": {"anyio", "sniffio", "psycopg", "psycopg_pool", "safetensors", "numpy", "yaml"},
     "blocks": {"torch", "diffusers", "transformers", "peft", "onnxruntime", "PIL"},
     "models": {"openai", "anthropic", "genai_prices"},

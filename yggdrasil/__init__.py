@@ -179,8 +179,7 @@ class _FirstCall:
 
 
 def _open() -> _Door:
-    """The line for runtime/call.py: it defines `door`, an instance of abc.runnable.Door."""
-    door: _Door = _import_module("yggdrasil.runtime.call").door
+    door: _Door = _import_module("yggdrasil.runtime.call").CallDoor()
     _install(door)
     return door
 
