@@ -10,6 +10,9 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
+from yggdrasil.abc.catalog import Catalog as _Catalog
+from yggdrasil.abc.catalog import Found as _Found
+from yggdrasil.abc.catalog import install_catalog as _install_catalog
 from yggdrasil.abc.runnable import Door as _Door
 from yggdrasil.abc.runnable import install as _install
 
@@ -185,3 +188,15 @@ def _open() -> _Door:
 
 
 _install(_FirstCall())
+
+
+class _FirstLookup:
+    """The catalogue, until the first name is asked for: then catalog/catalog.py takes its place."""
+
+    def find(self, what: _Any, kind: str, *, overlay: str | None = None) -> _Found:
+        catalog: _Catalog = _import_module("yggdrasil.catalog.catalog").StandardCatalog()
+        _install_catalog(catalog)
+        return catalog.find(what, kind, overlay=overlay)
+
+
+_install_catalog(_FirstLookup())
