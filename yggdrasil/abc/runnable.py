@@ -57,6 +57,10 @@ class Runnable(ABC):
         """What a config calls it: "role/impl" for blocks, the level's name for levels."""
         return self.label
 
+    def accept(self, value: Any) -> Any:
+        """Read a bare positional value in the level's own words (a stage takes a whole state); as it is by default."""
+        return value
+
     @final
     async def run(self, inputs: Any = None, /, **named: Any) -> Result:
         """Run and return the outputs, a read-only mapping with `.output`, `.usage` and `.path`.

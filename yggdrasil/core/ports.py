@@ -245,8 +245,8 @@ class Port:
     doc: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isalnum() or c in "_-" for c in self.name):
-            raise PortError(f"{self.name!r} is no port name", hint="letters, digits, _ and -")
+        if not self.name or not all(c.isalnum() or c in "_-." for c in self.name):
+            raise PortError(f"{self.name!r} is no port name", hint="letters, digits, _, - and .")
         if self.many not in MANY:
             raise PortError(f"port {self.name}: no aggregation {self.many!r}", hint="one of " + ", ".join(MANY))
 

@@ -96,10 +96,10 @@ def fold(events: list[Event]) -> Result:
 async def _call(what: Runnable, inputs: Any, named: Mapping[str, Any], options: dict[str, Any]) -> Result:
     if not options:
         ctx = RunContext(Run(), what.label)
-        return await _perform(what, bind(what.spec, inputs, named, ctx.name), ctx)
+        return await _perform(what, bind(what.spec, what.accept(inputs), named, ctx.name), ctx)
     profile = _Profile() if options.get("profile") else None
     ctx = _context(what, options, profile)
-    values = bind(what.spec, inputs, named, ctx.path)
+    values = bind(what.spec, what.accept(inputs), named, ctx.path)
     seconds = options.get("timeout")
     if seconds is None:
         result = await _perform(what, values, ctx)

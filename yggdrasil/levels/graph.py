@@ -1,0 +1,21 @@
+"""A graph: blocks in nodes, one whole task. It may loop, and its agents may call other nodes as tools."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from yggdrasil.levels.container import Container
+
+
+class Graph(Container):
+    """One whole task: answer a question, paint a picture.
+
+        graph = Graph("answer")
+        graph.add_node("reader", reader)
+        graph.add_node("polish", polish, retry=3)
+        graph.add_edge("reader.response", "polish.prompt")
+        result = await graph.run("Who rules the valley?")
+    """
+
+    kind: ClassVar[str] = "graph"
+    loops: ClassVar[bool] = True

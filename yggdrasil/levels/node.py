@@ -1,0 +1,89 @@
+"""A node: a place in a level, with one block and the policies of that place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from yggdrasil.abc.block import Block
+from yggdrasil.abc.runnable import Runnable
+from yggdrasil.blocks.function import FunctionBlock
+from yggdrasil.errors import ConfigError, close_names
+from yggdrasil.runtime.limits import Limits
+from yggdrasil.runtime.wrap import Cache, Gate, Limit, Retry, Timeout
+
+
+@dataclass
+class Node:
+    """A place. `block` may sit in several nodes; the policies are this place's own.
+
+    retry      how many attempts in all
+    timeout    seconds for one attempt
+    cache      keep outputs by input signature: True, or how many
+    limit      the named resource it holds while it runs
+    gate       gives it an input `when` that must be true
+    trainable  whether training may change its block; None: not said
+    device, endpoint_url   where it runs
+    ref        the file it was read from, written back when saved
+    """
+
+    node_id: str
+    block: Runnable
+    retry: int | None = None
+    timeout: float | None = None
+    cache: bool | int = False
+    limit: str | None = None
+    gate: bool = False
+    trainable: bool | None = None
+    device: str | None = None
+    endpoint_url: str | None = None
+    ref: str | None = None
+    auto_connect: bool = field(default=False, repr=False)
+    connect: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def role(self) -> str:
+        """The block's role."""
+        return self.block.role if isinstance(self.block, Block) else self.block.block_type
+
+    def runnable(self, limits: Limits, block: Runnable | None = None) -> Runnable:
+        """The block in its policies: limit innermost, then timeout, retry, cache, gate."""
+        made = block if block is not None else self.block
+        if self.endpoint_url is not None:
+            raise ConfigError(
+                f"node {self.node_id!r} runs on {self.endpoint_url}: remote children are not in this version",
+                path=self.node_id,
+                hint="take endpoint_url out to run it here",
+            )
+        if self.timeout is not None:
+            made = Timeout(made, self.timeout)
+        if self.limit is not None:
+            made = Limit(made, self.limit, limits)
+        if self.retry is not None:
+            made = Retry(made, self.retry)
+        if self.cache:
+            made = Cache(made) if self.cache is True else Cache(made, self.cache)
+        return Gate(made) if self.gate else made
+
+
+POLICIES = frozenset(f.name for f in fields(Node)) - {"node_id", "block"}
+"""The keys that are a node's own; the rest of a node's config is its block's."""
+
+
+def check_policies(policies: Mapping[str, Any]) -> None:
+    """ConfigError for a key that is none."""
+    for name in policies:
+        if name not in POLICIES:
+            raise ConfigError(f"a node has no {name!r}; {close_names(name, POLICIES)}")
+
+
+def as_runnable(what: Runnable | Callable[..., Any]) -> Runnable:
+    """What is runnable as it is; a plain function becomes a block."""
+    if isinstance(what, Runnable):
+        return what
+    if callable(what):
+        return FunctionBlock(what)
+    raise ConfigError(
+        f"{type(what).__name__} cannot be a node", hint="a block, a level, a function, a config mapping, or a path"
+    )
