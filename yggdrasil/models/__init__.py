@@ -1,1 +1,1 @@
-"""Language models, by provider."""
+"""Language models behind an API, and the scripted ones for work without any."""
