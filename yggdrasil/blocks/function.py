@@ -50,6 +50,8 @@ class FunctionBlock(Block):
         self._spec = _with_many(self.name, signature.spec, self.many)
         self._only = "" if signature.several else next(iter(self._spec.outputs), "")
         self._context = signature.context
+        # its one output cannot be misnamed; values are checked at the boundary of the run
+        self.trusted = bool(self._only)
         self._invoke = self._invoker()
         self.__doc__ = function.__doc__
 

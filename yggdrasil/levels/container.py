@@ -46,6 +46,7 @@ class Container(Runnable):
         resources: Mapping[str, int] | None = None,
     ) -> None:
         self.name = name or self.kind
+        self.description = ""
         self.nodes: dict[str, Node] = {}
         self.num_loop_steps = num_loop_steps
         self.until = until
@@ -235,6 +236,45 @@ class Container(Runnable):
         for _, node in self.walk():
             node.device = device
         return self
+
+    # --- files and templates
+
+    @classmethod
+    def from_template(cls, name: str, **parameters: Any) -> Self:
+        """A level from a registered template and its parameters."""
+        from yggdrasil.levels.templates import from_template
+
+        made: Self = from_template(cls.kind, name, parameters)
+        return made
+
+    @classmethod
+    def from_config(cls, document: Mapping[str, Any]) -> Self:
+        """A level from its document: the reverse of `to_config`."""
+        from yggdrasil.levels.read import read_level
+
+        return read_level(document, kind=cls.kind)  # type: ignore[return-value]
+
+    def to_config(self, *, refs: bool = False) -> dict[str, Any]:
+        """Its document: structure and configs, never weights. `refs=True` keeps children that came from files as refs."""
+        from yggdrasil.levels.write import level_document
+
+        return level_document(self, refs=refs)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """A level from a YAML or JSON file."""
+        from yggdrasil.levels.read import read_file
+
+        level = read_file(path)
+        if not isinstance(level, cls):
+            raise ConfigError(f"this is a {level.kind}, not a {cls.kind}", path=str(path), hint=f"{type(level).__name__}.load(...)")
+        return level
+
+    def save(self, path: str | Path, *, refs: bool = False) -> None:
+        """Write its document as YAML, or as JSON when the path ends in .json."""
+        from yggdrasil.storage.files import write_config
+
+        write_config(path, self.to_config(refs=refs))
 
     # --- walking
 

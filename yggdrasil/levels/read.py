@@ -1,0 +1,137 @@
+"""From documents to levels: configs, files and type names become what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from yggdrasil.abc.runnable import Runnable
+from yggdrasil.core.config import LEVELS, LevelDocument, read_call, read_document, split_edge
+from yggdrasil.core.secrets import refuse_secrets
+from yggdrasil.errors import ConfigError, YggdrasilError
+from yggdrasil.levels.container import Container
+from yggdrasil.levels.graph import Graph
+from yggdrasil.levels.node import POLICIES
+from yggdrasil.levels.pipeline import Pipeline
+from yggdrasil.levels.stage import Stage
+from yggdrasil.runtime.registry import active_registry
+from yggdrasil.storage.files import read_config, resolve_ref
+
+KINDS: dict[str, type[Container]] = {"graph": Graph, "pipeline": Pipeline, "stage": Stage}
+ENDINGS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a document comes from: refs are read beside `file` and may not climb out of `root`."""
+
+    file: Path | None = None
+    root: Path | None = None
+    where: str = ""
+
+    def below(self, step: str) -> Origin:
+        """The same file, one step further in."""
+        return replace(self, where=f"{self.where}/{step}" if self.where else step)
+
+    def __str__(self) -> str:
+        name = self.file.name if self.file is not None else ""
+        return ": ".join(p for p in (name, self.where) if p)
+
+
+def read_level(data: Mapping[str, Any], origin: Origin | None = None, kind: str = "") -> Container:
+    """A graph, pipeline or stage from its document; ConfigError or ValidationError with the place."""
+    origin = origin or Origin()
+    if origin.file is None:
+        refuse_secrets(data, str(origin))
+    document = read_document(data, str(origin), kind)
+    level = KINDS[document.kind](
+        document.name, num_loop_steps=document.num_loop_steps, until=document.until, resources=document.resources
+    )
+    for name, node in document.nodes.items():
+        place = origin.below(f"nodes/{name}")
+        try:
+            block, policies = read_node(node, place)
+            level.add(name, block, **policies)
+        except YggdrasilError as error:
+            if not error.path:
+                error.path = str(place)
+            raise
+    _join(level, document, origin)
+    if isinstance(level, Stage):
+        level.set_state_contract(document.reads, document.fills, document.ports)
+        if document.execution_condition is not None:
+            level.set_execution_condition(document.execution_condition)
+    level.description = document.description
+    return level
+
+
+def _join(level: Container, document: LevelDocument, origin: Origin) -> None:
+    for number, text in enumerate(document.edges):
+        with_place = origin.below(f"edges/{number}")
+        sources, targets = split_edge(text, str(with_place))
+        level.add_edge(sources, targets)
+    for text in document.calls:
+        call = read_call(text, str(origin.below("calls")))
+        level.add_call(call.source, call.target)
+    for name, ends in (document.inputs or {}).items():
+        for end in [ends] if isinstance(ends, str) else ends:
+            level.expose_input(end, name=name)
+    for name, end in (document.outputs or {}).items():
+        level.expose_output(end, name=name)
+
+
+def read_node(data: Mapping[str, Any], origin: Origin) -> tuple[Runnable, dict[str, Any]]:
+    """A node's block and its policies, from its mapping."""
+    policies = {k: v for k, v in data.items() if k in POLICIES and k not in ("ref", "connect", "auto_connect")}
+    rest = {k: v for k, v in data.items() if k not in POLICIES}
+    ref = data.get("ref")
+    if ref is not None:
+        if rest:
+            raise ConfigError(
+                f"a ref stands beside {', '.join(rest)}", path=str(origin), hint="put them into the file it names"
+            )
+        return _read_ref(ref, origin), {**policies, "ref": str(ref)}
+    if rest.get("kind") in LEVELS or "nodes" in rest:
+        return read_level(rest, origin), policies
+    name = rest.pop("type", None)
+    if not isinstance(name, str):
+        remote = " (remote children are not in this version)" if policies.get("endpoint_url") else ""
+        raise ConfigError(f"a node needs a type{remote}", path=str(origin), hint="type: role/impl, or ref: file.yaml")
+    own = rest.pop("config", {})
+    if not isinstance(own, Mapping):
+        raise ConfigError("config is no mapping", path=str(origin))
+    return active_registry().build(name, {**rest, **own}), policies
+
+
+def _read_ref(ref: Any, origin: Origin) -> Runnable:
+    if origin.file is None:
+        raise ConfigError(
+            f"ref {str(ref)!r} is relative to a file, and this document comes from none",
+            path=str(origin),
+            hint='Graph.load("graph.yaml")',
+        )
+    path = resolve_ref(ref, file=origin.file, root=origin.root or origin.file.parent)
+    return read_file(path, origin.root or origin.file.parent, seen=origin.file)
+
+
+def read_file(path: str | Path, root: Path | None = None, *, seen: Path | None = None) -> Container:
+    """A level from a YAML or JSON file; its refs may not climb out of `root` (its folder by default)."""
+    file = Path(path).resolve()
+    if seen is not None and file == seen.resolve():
+        raise ConfigError("this file refers to itself", path=str(path))
+    try:
+        return read_level(read_config(file), Origin(file, root or file.parent))
+    except RecursionError:
+        raise ConfigError("its refs go round in a circle", path=str(path)) from None
+
+
+def read_child(what: Mapping[str, Any] | str | Path) -> tuple[Runnable, dict[str, Any]]:
+    """A child for a builder: a config mapping, a path to a file, or a type's name; and its policies."""
+    if isinstance(what, Mapping):
+        refuse_secrets(what)
+        return read_node(what, Origin(Path.cwd() / "here", Path.cwd()))
+    if isinstance(what, Path) or what.endswith(ENDINGS):
+        return read_file(what), {"ref": str(what)}
+    return active_registry().build(what, {}), {}

@@ -1,0 +1,42 @@
+"""Named templates on every level: `Graph.from_template("agent", model=...)`. Users register their own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from yggdrasil.errors import ConfigError, UnknownTypeError, close_names
+
+Template = Callable[..., Any]
+_TEMPLATES: dict[tuple[str, str], Template] = {}
+
+
+def register_template(kind: str, name: str) -> Callable[[Template], Template]:
+    """Register a function whose parameters are the template's, and which returns the level."""
+
+    def decorate(template: Template) -> Template:
+        if _TEMPLATES.get((kind, name), template) is not template:
+            raise ConfigError(f"{kind} template {name!r} is taken")
+        _TEMPLATES[kind, name] = template
+        return template
+
+    return decorate
+
+
+def template_names(kind: str) -> list[str]:
+    """The templates of one level."""
+    return sorted(n for k, n in _TEMPLATES if k == kind)
+
+
+def from_template(kind: str, name: str, parameters: dict[str, Any]) -> Any:
+    """Build a level from a template. UnknownTypeError or ConfigError say what there is instead."""
+    template = _TEMPLATES.get((kind, name))
+    if template is None:
+        raise UnknownTypeError(f"no {kind} template {name!r}; {close_names(name, template_names(kind))}")
+    accepted = inspect.signature(template)
+    try:
+        accepted.bind(**parameters)
+    except TypeError as error:
+        raise ConfigError(f"template {name!r}: {error}", hint=f"{kind} template {name}{accepted}") from None
+    return template(**parameters)
