@@ -38,7 +38,7 @@ def _end_problem(topology: Topology, end: Endpoint, side: str) -> Problem | None
 
 def _clash(topology: Topology, source: Endpoint, target: Endpoint) -> Iterator[Problem]:
     one = topology.nodes[source.node].outputs[source.port].type
-    other = topology.nodes[target.node].inputs[target.port].type
+    other = topology.nodes[target.node].inputs[target.port].takes
     if not fits(one, other):
         yield Problem(
             f"{source} -> {target}",

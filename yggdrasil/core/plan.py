@@ -204,7 +204,7 @@ def _feeds(topology: Topology) -> Feeds:
 
 def _source(topology: Topology, end: Endpoint, port: Port, *, previous: bool = False) -> Source:
     ports = topology.spec.inputs if end.node == OUTSIDE else topology.nodes[end.node].outputs
-    return Source(end, cast_between(ports[end.port].type, port.type), previous)
+    return Source(end, cast_between(ports[end.port].type, port.takes), previous)
 
 
 def _bindings(topology: Topology, node: str, feeds: Mapping[str, Sequence[Endpoint]]) -> tuple[Binding, ...]:

@@ -251,6 +251,14 @@ class Port:
             raise PortError(f"port {self.name}: no aggregation {self.many!r}", hint="one of " + ", ".join(MANY))
 
     @property
+    def takes(self) -> PortType:
+        """What one edge into this input must bring: an element where the port collects a list or a dict."""
+        if self.many not in ("list", "dict"):
+            return self.type
+        arguments = get_args(self.type.annotation)
+        return port_type(arguments[-1]) if arguments else port_type("any")
+
+    @property
     def required(self) -> bool:
         """Whether a value must come."""
         return not self.optional and self.default is MISSING

@@ -135,7 +135,7 @@ def _candidates(one: Rule, node: str, places: Mapping[str, Place]) -> list[str]:
         itself = name == node and not one.loop
         if place.role != one.source_role or port is None or itself or not (place.auto or into.auto):
             continue
-        if fits(port.type, into.spec.inputs[one.target_port].type):
+        if fits(port.type, into.spec.inputs[one.target_port].takes):
             found.append(name)
     preferred = [n for n in found if n in into.connect or node in places[n].connect]
     return preferred if len(preferred) == 1 else found
