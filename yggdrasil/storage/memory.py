@@ -88,11 +88,8 @@ class MemoryStore(Store):
         """Append all or nothing; the new head."""
         refusals.check_name(stream)
         now = float(self._clock())
-        rows = [
-            _Row(entry.kind, to_text(entry.data, f"stream {stream} / entry {index}"), now)
-            for index, entry in enumerate(entries)
-        ]
-        state = None if snapshot is None else to_text(snapshot, f"stream {stream} / snapshot")
+        rows = [_Row(entry.kind, to_text(entry.data, "stream", stream, "entry"), now) for entry in entries]
+        state = None if snapshot is None else to_text(snapshot, "stream", stream, "snapshot")
         with self._opened():
             found = self._streams.get(stream)
             self._admit(stream, found, expect, lease, frozenset(taken))
@@ -107,7 +104,7 @@ class MemoryStore(Store):
             head = found.head
             waiting = self._watchers.pop(stream, None)
         if waiting:
-            wake(waiting)
+            wake(list(waiting))
         return head
 
     def _admit(
@@ -196,7 +193,7 @@ class MemoryStore(Store):
     async def post(self, stream: str, entry: Entry) -> int:
         """Put a letter into the inbox."""
         refusals.check_name(stream)
-        row = _Row(entry.kind, to_text(entry.data, f"stream {stream} / letter"), float(self._clock()))
+        row = _Row(entry.kind, to_text(entry.data, "stream", stream, "letter"), float(self._clock()))
         with self._opened():
             self._letters += 1
             self._streams.setdefault(stream, _Stream()).letters[self._letters] = row
@@ -219,7 +216,7 @@ class MemoryStore(Store):
             try:
                 records = await self.read(stream, after=after)
                 if not records:
-                    await one.wait()
+                    await one
             finally:
                 self._forget(stream, one)
             for record in records:

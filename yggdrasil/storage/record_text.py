@@ -17,14 +17,18 @@ _HINT = "keep text, numbers, booleans, None, lists and text-keyed mappings; put 
 _TEXT = {str}
 
 
-def to_text(value: Any, path: str = "") -> str:
-    """The JSON text of `value`; PortError names the place of whatever is not JSON (NaN and bytes included)."""
+def to_text(value: Any, *names: str) -> str:
+    """The JSON text of `value`; PortError names the place of whatever is not JSON (NaN and bytes included).
+
+    names: where the value belongs; they begin the path of the error.
+    """
     try:
         text = _encode(value)  # refuses what holds itself, so the walk below ends
         _check_keys(value)
         if not text.isascii():
             text.encode()  # a lone surrogate is no text
     except (TypeError, ValueError, RecursionError) as error:
+        path = " ".join(names)
         place, reason = next(_faults(value, path), (path, str(error)))
         raise PortError(f"cannot be stored as JSON: {reason}", path=place, hint=_HINT) from error
     return text

@@ -83,9 +83,13 @@ def not_open() -> StoreError:
     return StoreError("the store is not open", hint="use it inside `async with store:`")
 
 
-def missing_record(stream: str, expected: int, found: int) -> CorruptError:
+def missing_record(stream: str, sequence: int) -> CorruptError:
     """A stream has a gap."""
-    return CorruptError(f"is missing: after {expected - 1} comes {found}", path=f"stream {stream} / record {expected}")
+    return CorruptError(
+        "is missing, though later ones are there",
+        path=f"stream {stream} / record {sequence}",
+        hint="restore the file from a backup",
+    )
 
 
 def missing_blob(digest: str) -> CorruptError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, final
 
@@ -18,7 +17,7 @@ from yggdrasil.storage.blobs import BlobFolder, fits, is_digest
 from yggdrasil.storage.record_text import to_text
 from yggdrasil.storage.sqlite_desk import Desk, Key, borrow, give_back
 from yggdrasil.storage.sqlite_file import translate
-from yggdrasil.storage.sqlite_ledger import Ledger, Row
+from yggdrasil.storage.sqlite_ledger import Append, Ledger, Row
 from yggdrasil.storage.sqlite_reads import Reader
 
 SMALL = 64 * 1024
@@ -77,17 +76,10 @@ class SqliteStore(Store):
     ) -> int:
         """Append in one transaction, shared with whoever else is waiting; durable when it returns."""
         refusals.check_name(stream)
-        work = partial(
-            Ledger.append,
-            stream=stream,
-            rows=[_row(entry, f"stream {stream} / entry {index}") for index, entry in enumerate(entries)],
-            moment=float(self._clock()),
-            expect=expect,
-            lease=lease,
-            snapshot=None if snapshot is None else _row(Entry("", snapshot), f"stream {stream} / snapshot"),
-            taken=frozenset(taken),
-        )
-        head: int = await self._desk.write(work, stream)
+        rows = [_row(entry.kind, entry.data, stream, "entry") for entry in entries]
+        state = None if snapshot is None else _row("", snapshot, stream, "snapshot")
+        asked = Append(stream, rows, float(self._clock()), expect, lease, state, taken)
+        head: int = await self._desk.write(asked, stream)
         return head
 
     async def read(
@@ -143,7 +135,7 @@ class SqliteStore(Store):
     async def post(self, stream: str, entry: Entry) -> int:
         """Put a letter into the inbox; durable when it returns."""
         refusals.check_name(stream)
-        row = _row(entry, f"stream {stream} / letter")
+        row = _row(entry.kind, entry.data, stream, "letter")
         letter: int = await self._desk.write(lambda ledger: ledger.post(stream, row))
         return letter
 
@@ -159,7 +151,7 @@ class SqliteStore(Store):
             try:
                 records = await self.read(stream, after=after, limit=PAGE)
                 if not records:
-                    await waiter.wait()
+                    await waiter
             finally:
                 desk.unwatch(stream, waiter)
             for record in records:
@@ -221,6 +213,6 @@ class SqliteStore(Store):
         return data
 
 
-def _row(entry: Entry, path: str) -> Row:
-    text = to_text(entry.data, path)
-    return Row(entry.kind, text, text.encode())
+def _row(kind: str, data: Any, stream: str, what: str) -> Row:
+    text = to_text(data, "stream", stream, what)
+    return Row(kind, text, text.encode())

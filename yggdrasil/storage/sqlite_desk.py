@@ -41,14 +41,13 @@ class Desk:
         except sqlite3.Error as error:
             raise translate(error, path) from error
         self._watchers: dict[str, set[Waiter]] = {}
-        self._touched: set[str] = set()
         self._watch_gate = threading.Lock()
         self._writes = Worker("yggdrasil-sqlite-writer", self._commit_together)
         self._reads = Worker("yggdrasil-sqlite-reader", self._read, idle=self._look, pause=self._pause)
 
     async def write(self, work: Callable[[Ledger], Any], touches: str = "") -> Any:
         """Do `work` in the next transaction and return when it is durable; then watchers of `touches` wake."""
-        return await self._writes.do(self._touching(work, touches) if touches else work)
+        return await self._writes.do(work, touches)
 
     def write_unawaited(self, work: Callable[[Ledger], Any]) -> None:
         """The same for one who cannot wait (a cancelled task); what comes of it is not told."""
@@ -80,15 +79,6 @@ class Desk:
         self._ledger.connection.close()
         self._reader.connection.close()
 
-    def _touching(self, work: Callable[[Ledger], Any], stream: str) -> Callable[[Ledger], Any]:
-        def touch(ledger: Ledger) -> Any:
-            result = work(ledger)
-            if self._watchers:
-                self._touched.add(stream)
-            return result
-
-        return touch
-
     def _commit_together(self, jobs: list[Job]) -> None:
         try:
             self._ledger.begin()
@@ -107,7 +97,8 @@ class Desk:
                     self._commit_together([job])
             else:
                 jobs[0].error = translate(error, self.path) if isinstance(error, sqlite3.Error | OSError) else error
-        self._announce()
+        if self._watchers:
+            self._announce({job.touches for job in jobs if job.error is None})
 
     def _try(self, job: Job) -> None:
         try:
@@ -115,17 +106,16 @@ class Desk:
         except YggdrasilError as refusal:  # refused before anything was written
             job.error = refusal
 
-    def _announce(self) -> None:
-        if self._touched:
-            with self._watch_gate:
-                waiting = [one for stream in self._touched for one in self._watchers.pop(stream, ())]
-            self._touched.clear()
-            wake(waiting)
+    def _announce(self, touched: set[str]) -> None:
+        with self._watch_gate:
+            waiting = [one for stream in touched for one in self._watchers.pop(stream, ())]
+        wake(waiting)
 
     def _read(self, jobs: list[Job]) -> None:
         for job in jobs:
             try:
-                job.result = job.work(self._reader)
+                with self._reader.steady():
+                    job.result = job.work(self._reader)
             except sqlite3.Error as error:
                 job.error = translate(error, self.path)
             except Exception as error:  # handed to the one who waits

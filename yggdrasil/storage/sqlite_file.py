@@ -1,12 +1,15 @@
 """The database file: its format, how it is opened, and what its errors mean.
 
-One row per record. A record's key packs its stream and its sequence into one integer, so that a
-stream lies together in the tree and no second index is needed. Text is UTF-8 JSON.
+Records lie in the order of appending, whatever their stream, so that a commit touches one page,
+or few however many streams share it. Where the records of a stream lie is written down in bulk,
+every thousand records (table `place`); the few after that are found by looking through them.
+Text is UTF-8 JSON.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import struct
 import time
 import zlib
 from pathlib import Path
@@ -29,24 +32,28 @@ SCHEMA = (
         pid INTEGER NOT NULL DEFAULT 0, host TEXT NOT NULL DEFAULT '',
         machine TEXT NOT NULL DEFAULT '', started INTEGER NOT NULL DEFAULT 0)""",
     "CREATE INDEX stream_owner ON stream (owner) WHERE owner IS NOT NULL",
-    # place = stream << 36 | sequence; checksum: see the function below
+    # place = stream << 36 | sequence, everywhere; checksum: see the function below
     """CREATE TABLE record (
-        place INTEGER PRIMARY KEY, kind TEXT NOT NULL, time REAL NOT NULL, data TEXT NOT NULL,
-        checksum INTEGER NOT NULL)""",
-    "CREATE TABLE snapshot (place INTEGER PRIMARY KEY, data TEXT NOT NULL, checksum INTEGER NOT NULL)",
+        id INTEGER PRIMARY KEY, place INTEGER NOT NULL, kind TEXT NOT NULL, time REAL NOT NULL,
+        checksum INTEGER NOT NULL, data TEXT NOT NULL)""",
+    # which record lies at a place; row 0 tells up to which record this is written down
+    "CREATE TABLE place (place INTEGER PRIMARY KEY, record INTEGER NOT NULL)",
+    "INSERT INTO place (place, record) VALUES (0, 0)",
+    "CREATE TABLE snapshot (place INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, data TEXT NOT NULL)",
     """CREATE TABLE letter (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, stream INTEGER NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL,
-        checksum INTEGER NOT NULL)""",
+        id INTEGER PRIMARY KEY AUTOINCREMENT, stream INTEGER NOT NULL, kind TEXT NOT NULL,
+        checksum INTEGER NOT NULL, data TEXT NOT NULL)""",
     "CREATE INDEX letter_stream ON letter (stream)",
     "CREATE TABLE blob (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL)",
 )
 
+_PLACE_TIME = struct.Struct("<qd").pack
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
 def checksum(place: int, kind: str, moment: float, data: bytes) -> int:
-    """What is kept beside a row to know it by: crc32 of its data and then of its place, kind and time."""
-    return zlib.crc32(f"{place} {kind} {moment!r}".encode(), zlib.crc32(data))
+    """What is kept beside a row to know it by: crc32 of its data, place (int64), time (float64) and kind."""
+    return zlib.crc32(kind.encode(), zlib.crc32(_PLACE_TIME(place, moment), zlib.crc32(data)))
 
 
 def connect(path: Path, *, read_only: bool = False, max_pages: int | None = None) -> sqlite3.Connection:
@@ -55,6 +62,7 @@ def connect(path: Path, *, read_only: bool = False, max_pages: int | None = None
     try:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA fullfsync=ON")  # macOS only: there a plain fsync does not reach the disk
+        connection.execute("PRAGMA wal_autocheckpoint=4000")  # pages: a page written often is moved to the file rarely
         connection.execute("PRAGMA journal_size_limit=16777216")
         if read_only:
             connection.execute("PRAGMA query_only=ON")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from yggdrasil.abc.store import Lease
 from yggdrasil.errors import StoreError
@@ -19,10 +20,14 @@ from yggdrasil.storage.sqlite_file import BITS, MASK, checksum
 KNOWN = 20_000
 KEPT_SNAPSHOTS = 2
 
-_FIND = """SELECT id, owner, base, holder, token, expires, pid, host, machine, started,
-(SELECT place FROM record WHERE place > id << 36 AND place <= (id << 36 | 68719476735) ORDER BY place DESC LIMIT 1)
-FROM stream WHERE name = ?"""
-_INSERT = "INSERT INTO record (place, kind, time, data, checksum) VALUES (?, ?, ?, ?, ?)"
+LOOSE = 1024  # records whose places are not written down yet
+
+_FIND = """SELECT id, owner, base, holder, token, expires, pid, host, machine, started, coalesce(
+    (SELECT place FROM record
+     WHERE record.id > (SELECT record FROM place WHERE place = 0) AND place >> 36 = stream.id ORDER BY id DESC LIMIT 1),
+    (SELECT place FROM place WHERE place > id << 36 AND place <= (id << 36 | 68719476735) ORDER BY place DESC LIMIT 1)
+) FROM stream WHERE name = ?"""
+_INSERT = "INSERT INTO record (id, place, kind, time, checksum, data) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(slots=True)
@@ -39,7 +44,7 @@ class Stream:
     process: Process
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """An entry, already text."""
 
@@ -48,77 +53,98 @@ class Row:
     data: bytes
 
 
+@dataclass(slots=True)
+class Append:
+    """What one append asks for, to be called with the ledger."""
+
+    stream: str
+    rows: Sequence[Row]
+    moment: float
+    expect: int | None
+    lease: Lease | None
+    snapshot: Row | None
+    taken: Sequence[int]
+
+    def __call__(self, ledger: Ledger) -> int:
+        """Do it; the new head."""
+        return ledger.append(self)
+
+
 class Ledger:
     """The operations on one writing connection. `begin`, any number of operations, `commit` or `rollback`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._known: dict[str, Stream] = {}
-        self._seen = -1
+        self._version = -1
+        self._last = 0  # the newest record
+        self._placed = 0  # the newest whose place is written down
 
     def begin(self) -> None:
         """Start a transaction that may write; what is remembered is dropped if another connection has written."""
         self.connection.execute("BEGIN IMMEDIATE")
-        seen = self.connection.execute("PRAGMA data_version").fetchone()[0]
-        if seen != self._seen or len(self._known) > KNOWN:
+        version = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version or len(self._known) > KNOWN:
             self._known.clear()
-            self._seen = seen
+            self._last = self.connection.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0]
+            self._placed = self.connection.execute("SELECT record FROM place WHERE place = 0").fetchone()[0]
+            self._version = version
 
     def commit(self) -> None:
         """Make it durable."""
+        if self._last - self._placed >= LOOSE:
+            self.connection.execute(
+                "INSERT INTO place (place, record) SELECT place, id FROM record WHERE id > ?", (self._placed,)
+            )
+            self.connection.execute("UPDATE place SET record = ? WHERE place = 0", (self._last,))
+            self._placed = self._last
         self.connection.execute("COMMIT")
 
     def rollback(self) -> None:
         """Undo everything since `begin`."""
-        self._known.clear()
+        self._version = -1
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
 
-    def append(
-        self,
-        stream: str,
-        rows: Sequence[Row],
-        moment: float,
-        *,
-        expect: int | None,
-        lease: Lease | None,
-        snapshot: Row | None,
-        taken: frozenset[int],
-    ) -> int:
+    def append(self, asked: Append) -> int:
         """Append rows, keep a snapshot, take letters; the new head."""
-        found = self._find(stream)
-        if lease is not None:
-            self._check(stream, found, lease)
+        found = self._find(asked.stream)
+        if asked.lease is not None:
+            self._check(asked.stream, found, asked.lease)
         head = found.head if found else 0
-        if expect is not None and expect != head:
-            raise refusals.conflict(stream, expect, head)
-        if taken:
-            self._check_letters(stream, found, taken)
+        if asked.expect is not None and asked.expect != head:
+            raise refusals.conflict(asked.stream, asked.expect, head)
+        if asked.taken:
+            self._check_letters(asked.stream, found, frozenset(asked.taken))
         if found is None:
-            found = self._create(stream)
-        self._insert(found, rows, moment)
-        if snapshot is not None:
-            place = found.id << BITS | found.head
-            self.connection.execute(
-                "INSERT OR REPLACE INTO snapshot (place, data, checksum) VALUES (?, ?, ?)",
-                (place, snapshot.text, checksum(place, "", 0.0, snapshot.data)),
-            )
-            self._thin_snapshots(found.id)
-        if taken:
-            self.connection.executemany("DELETE FROM letter WHERE id = ?", [(letter,) for letter in taken])
+            found = self._create(asked.stream)
+        self._insert(found, asked.rows, asked.moment)
+        if asked.snapshot is not None:
+            self._keep_snapshot(found, asked.snapshot)
+        if asked.taken:
+            self.connection.executemany("DELETE FROM letter WHERE id = ?", [(letter,) for letter in asked.taken])
         return found.head
 
     def _insert(self, stream: Stream, rows: Sequence[Row], moment: float) -> None:
         first = (stream.id << BITS | stream.head) + 1
         values = [
-            (place, row.kind, moment, row.text, checksum(place, row.kind, moment, row.data))
-            for place, row in enumerate(rows, first)
+            (number, place, row.kind, moment, checksum(place, row.kind, moment, row.data), row.text)
+            for number, place, row in zip(count(self._last + 1), count(first), rows, strict=False)
         ]
         if len(values) == 1:
             self.connection.execute(_INSERT, values[0])
         elif values:
             self.connection.executemany(_INSERT, values)
         stream.head += len(values)
+        self._last += len(values)
+
+    def _keep_snapshot(self, stream: Stream, state: Row) -> None:
+        place = stream.id << BITS | stream.head
+        self.connection.execute(
+            "INSERT OR REPLACE INTO snapshot (place, data, checksum) VALUES (?, ?, ?)",
+            (place, state.text, checksum(place, "", 0.0, state.data)),
+        )
+        self._thin_snapshots(stream.id)
 
     def _thin_snapshots(self, stream: int) -> None:
         # The newest few stay, and for each fork the newest it can start from.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,27 @@ from yggdrasil.storage.record_text import from_text
 from yggdrasil.storage.sqlite_file import BITS, MASK, checksum, translate
 
 # Data comes as bytes: the checksum is taken before anything tries to understand them.
+_COLUMNS = "CAST(r.kind AS BLOB), r.time, CAST(r.data AS BLOB), r.checksum"
+# First those whose places are written down, then the few after them: both in the order of the stream.
 _RECORDS = (
-    "SELECT place, CAST(kind AS BLOB), time, CAST(data AS BLOB), checksum FROM record WHERE place > ? AND place <= ?"
+    f"SELECT p.place, {_COLUMNS} FROM place p LEFT JOIN record r ON r.id = p.record"
+    " WHERE p.place > ? AND p.place <= ? ORDER BY p.place",
+    f"SELECT r.place, {_COLUMNS} FROM record r"
+    " WHERE r.id > (SELECT record FROM place WHERE place = 0) AND r.place > ? AND r.place <= ? ORDER BY r.id",
 )
-_LAST = "SELECT place FROM record WHERE place > ? AND place <= ? ORDER BY place DESC LIMIT 1"
-_STREAMS = """SELECT s.name, s.base, s.holder, s.expires, s.pid, s.host, s.machine, s.started, p.name,
-(SELECT place FROM record WHERE place > s.id << 36 AND place <= (s.id << 36 | 68719476735) ORDER BY place DESC LIMIT 1)
+_HEAD = """SELECT coalesce(
+    (SELECT place FROM record
+     WHERE id > (SELECT record FROM place WHERE place = 0) AND place >> 36 = s.id ORDER BY id DESC LIMIT 1),
+    (SELECT place FROM place WHERE place > s.id << 36 AND place <= (s.id << 36 | 68719476735)
+     ORDER BY place DESC LIMIT 1), s.base) & 68719476735
+FROM stream s WHERE s.name = ?"""
+_STREAMS = """SELECT s.id, s.name, s.base, s.holder, s.expires, s.pid, s.host, s.machine, s.started, p.name, coalesce(
+    (SELECT place FROM place WHERE place > s.id << 36 AND place <= (s.id << 36 | 68719476735)
+     ORDER BY place DESC LIMIT 1), s.base)
 FROM stream s LEFT JOIN stream p ON p.id = s.parent WHERE s.name >= ? AND substr(s.name, 1, ?) = ? ORDER BY s.name"""
+# Records whose place is not written down yet are few: one look finds the heads of all streams among them.
+_LOOSE = """SELECT place >> 36, max(place) FROM record
+WHERE id > (SELECT record FROM place WHERE place = 0) GROUP BY place >> 36"""
 
 
 class Reader:
@@ -35,49 +50,54 @@ class Reader:
         """A number that changes whenever another connection, of any process, has committed."""
         return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Everything asked inside sees the file as it is at the first question."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self.connection.in_transaction:
+                self.connection.execute("COMMIT")
+
     def records(self, stream: str, after: int, limit: int | None, kinds: Sequence[str]) -> list[Record]:
-        """Records after `after`, through all ancestors; CorruptError names the first that is damaged."""
+        """Records after `after`, through all ancestors; CorruptError names the first that is damaged or missing."""
         found: list[Record] = []
-        after = max(after, 0)
         for owner, low, high in self._segments(stream):
-            left = None if limit is None else limit - len(found)
-            if high > after and left != 0:
-                found += self._part(stream, owner, (max(low, after), high), left, kinds)
+            with closing(self._part(stream, owner, max(low, after), high)) as rows:
+                for sequence, kind, moment, data in rows:
+                    if limit is not None and len(found) >= limit:
+                        return found
+                    if not kinds or kind in kinds:
+                        value = from_text(data, f"stream {stream} / record {sequence}")
+                        found.append(Record(sequence, kind, value, moment))
         return found
 
     def _part(
-        self, stream: str, owner: int, span: tuple[int, int], limit: int | None, kinds: Sequence[str]
-    ) -> Iterator[Record]:
-        low, high = span
-        query, values = _RECORDS, [owner << BITS | low, owner << BITS | high]
-        names = [kind.encode() for kind in kinds]
-        if kinds:
-            query += f" AND kind IN ({', '.join('?' * len(kinds))})"
-        query += " ORDER BY place LIMIT ?"
+        self, stream: str, owner: int, low: int, high: int
+    ) -> Generator[tuple[int, str, float, bytes], None, None]:
+        """The checked rows of one owner, after `low` up to `high`, without a gap."""
         due = low + 1
         try:
-            cursor = self.connection.execute(query, [*values, *kinds, -1 if limit is None else limit])
-            for place, kind, moment, data, check in cursor:
-                sequence = place & MASK
-                if not names and sequence != due:
-                    raise refusals.missing_record(stream, due, sequence)
-                yield _record(stream, place, kind, moment, data, check)
-                due = sequence + 1
+            for query in _RECORDS:
+                with closing(self.connection.execute(query, (owner << BITS | low, owner << BITS | high))) as rows:
+                    for place, kind, moment, data, check in rows:
+                        if place & MASK != due or data is None:
+                            raise refusals.missing_record(stream, due)
+                        yield due, _checked(stream, place, kind, moment, data, check), moment, data
+                        due += 1
         except sqlite3.DatabaseError as error:
             damaged = translate(error, self._path)
             if isinstance(damaged, CorruptError):
                 damaged.path = f"stream {stream} / record {due} or after, in {self._path}"
             raise damaged from error
-        if not names and high < MASK and (limit is None or due - low - 1 < limit) and due <= high:
-            raise refusals.missing_record(stream, due, high + 1)
+        if due <= high < MASK:
+            raise refusals.missing_record(stream, due)
 
     def head(self, stream: str) -> int:
         """The last sequence, 0 without such a stream."""
-        row = self.connection.execute("SELECT id, base FROM stream WHERE name = ?", (stream,)).fetchone()
-        if row is None:
-            return 0
-        last = self.connection.execute(_LAST, (row[0] << BITS, row[0] << BITS | MASK)).fetchone()
-        return int(row[1] if last is None else last[0] & MASK)
+        row = self.connection.execute(_HEAD, (stream,)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def snapshot(self, stream: str, at: int | None) -> Snapshot | None:
         """The newest snapshot at or before `at`, of the stream or an ancestor."""
@@ -103,8 +123,9 @@ class Reader:
 
     def streams(self, prefix: str, now: float) -> list[StreamInfo]:
         """All streams whose names start with `prefix`, by name."""
+        loose = dict(self.connection.execute(_LOOSE).fetchall())
         rows = self.connection.execute(_STREAMS, (prefix, len(prefix), prefix))
-        return [_info(row, now) for row in rows]
+        return [_info(row, loose.get(row[0]), now) for row in rows]
 
     def inbox(self, stream: str) -> list[Letter]:
         """The letters that wait, oldest first."""
@@ -140,14 +161,14 @@ class Reader:
         return parts[::-1]
 
 
-def _record(stream: str, place: int, kind: bytes, moment: float, data: bytes, check: int) -> Record:
+def _checked(stream: str, place: int, kind: bytes, moment: float, data: bytes, check: int) -> str:
     path = f"stream {stream} / record {place & MASK}"
     name = _text(kind, path)
-    if check != checksum(place, name, moment, data):
+    if not isinstance(moment, float) or check != checksum(place, name, moment, data):
         raise CorruptError(
             "is not what was written: its checksum differs", path=path, hint="restore the file from a backup"
         )
-    return Record(place & MASK, name, from_text(data, path), moment)
+    return name
 
 
 def _text(data: bytes, path: str) -> str:
@@ -157,7 +178,8 @@ def _text(data: bytes, path: str) -> str:
         raise CorruptError(f"its kind is not text: {error}", path=path) from error
 
 
-def _info(row: tuple[Any, ...], now: float) -> StreamInfo:
-    name, base, holder, expires, *process, parent, last = row
+def _info(row: tuple[Any, ...], loose: int | None, now: float) -> StreamInfo:
+    _, name, base, holder, expires, *process, parent, placed = row
     lives = holder and now < expires and not Process(*process).gone()
-    return StreamInfo(name, base if last is None else last & MASK, holder if lives else "", parent or "", base)
+    head = (placed if loose is None else loose) & MASK
+    return StreamInfo(name, head, holder if lives else "", parent or "", base)

@@ -11,9 +11,9 @@ import asyncio
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, final
+from typing import Any, cast, final
 
 from yggdrasil.errors import StoreError
 
@@ -27,7 +27,7 @@ class Waiter(ABC):
     home: Any
 
     @abstractmethod
-    async def wait(self) -> None:
+    def __await__(self) -> Generator[Any, Any, Any]:
         """Return once woken; cancellable."""
 
     @abstractmethod
@@ -43,8 +43,8 @@ class _LoopWaiter(Waiter):
         self.home = asyncio.get_running_loop()
         self._future: asyncio.Future[None] = self.home.create_future()
 
-    async def wait(self) -> None:
-        await self._future
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._future.__await__()
 
     def send(self, waiters: list[Any]) -> None:
         self.home.call_soon_threadsafe(_finish, waiters)
@@ -64,8 +64,8 @@ class _TrioWaiter(Waiter):
         self.home = trio.lowlevel.current_trio_token()
         self._event = trio.Event()
 
-    async def wait(self) -> None:
-        await self._event.wait()
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return cast("Generator[Any, Any, Any]", self._event.wait().__await__())
 
     def send(self, waiters: list[Any]) -> None:
         self.home.run_sync_soon(_set, waiters)
@@ -84,7 +84,7 @@ def waiter() -> Waiter:
     return _LoopWaiter()
 
 
-def wake(waiters: Iterable[Waiter]) -> None:
+def wake(waiters: Sequence[Waiter]) -> None:
     """From any thread: wake them all, with one call for each event loop."""
     homes: dict[Any, list[Waiter]] = {}
     for one in waiters:
@@ -97,22 +97,20 @@ def wake(waiters: Iterable[Waiter]) -> None:
 
 
 class Job:
-    """Work for a thread, and its outcome."""
+    """Work for a thread, and its outcome. `waiter` is None when nobody waits; `touches` names what it changes."""
 
-    __slots__ = ("error", "result", "waiter", "work")
+    __slots__ = ("error", "result", "touches", "waiter", "work")
 
-    def __init__(self, work: Callable[[Any], Any], waiter: Waiter | None) -> None:
+    def __init__(self, work: Callable[[Any], Any], waiter: Waiter | None, touches: str = "") -> None:
         self.work = work
         self.waiter = waiter
+        self.touches = touches
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def attempt(self, given: Any) -> None:
-        """Do the work and keep what came of it."""
-        try:
-            self.result, self.error = self.work(given), None
-        except Exception as error:  # handed to the one who waits
-            self.error = error
+
+def _nothing() -> None:
+    return None
 
 
 class Worker:
@@ -123,8 +121,8 @@ class Worker:
         name: str,
         carry_out: Callable[[list[Job]], None],
         *,
-        idle: Callable[[], None] | None = None,
-        pause: Callable[[], float | None] = lambda: None,
+        idle: Callable[[], None] = _nothing,
+        pause: Callable[[], float | None] = _nothing,
     ) -> None:
         self._carry_out = carry_out
         self._idle = idle
@@ -135,11 +133,12 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def do(self, work: Callable[[Any], Any]) -> Any:
+    async def do(self, work: Callable[[Any], Any], touches: str = "") -> Any:
         """Hand `work` over and wait for its outcome."""
-        job = Job(work, waiter())
+        turn = waiter()
+        job = Job(work, turn, touches)
         self.hand_over(job)
-        await job.waiter.wait()  # type: ignore[union-attr]
+        await turn
         if job.error is not None:
             raise job.error
         return job.result
@@ -164,8 +163,7 @@ class Worker:
             try:
                 first = self._queue.get(timeout=self._pause())
             except Empty:
-                if self._idle is not None:
-                    self._idle()
+                self._idle()
                 continue
             jobs, ending = self._drain(first)
             if jobs:
@@ -186,10 +184,7 @@ class Worker:
         item = first
         while item is not None:
             jobs.append(item)
-            if len(jobs) == BATCH:
+            if len(jobs) == BATCH or self._queue.empty():  # nobody else takes from it: not empty stays so
                 return jobs, False
-            try:
-                item = self._queue.get_nowait()
-            except Empty:
-                return jobs, False
+            item = self._queue.get_nowait()
         return jobs, True
