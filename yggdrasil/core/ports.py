@@ -42,9 +42,11 @@ class PortType:
 
     name: str
     annotation: Any
+    _check: Callable[[Any], str] | None = field(default=None, init=False, repr=False)  # built on first use
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PortType) and self.name == other.name
+        # two classes may share a name
+        return isinstance(other, PortType) and self.name == other.name and self.annotation == other.annotation
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -132,7 +134,7 @@ def fits(source: PortType, target: PortType) -> bool:
 
 def fits_as_is(source: PortType, target: PortType) -> bool:
     """Whether a value of `source` may go to `target` without a cast."""
-    if source.name == target.name or "any" in (source.name, target.name):
+    if source == target or "any" in (source.name, target.name):
         return True
     for one, other in ((source, target), (target, source)):
         if other.name in KINDS and _qualified(one.annotation) in KINDS[other.name][1]:
@@ -179,7 +181,6 @@ def _class(annotation: Any) -> type[Any] | None:
 # --- does a value fit?
 
 
-@lru_cache(maxsize=4096)
 def _checker(kind: PortType) -> Callable[[Any], str]:
     """A function value -> "" when it fits, else the reason."""
     annotation = kind.annotation
@@ -219,7 +220,11 @@ def _by_name(name: str, classes: tuple[str, ...]) -> Callable[[Any], str]:
 
 def misfit(kind: PortType, value: Any) -> str:
     """Why `value` does not fit `kind`; "" when it does."""
-    return _checker(kind)(value)
+    check = kind._check
+    if check is None:
+        check = _checker(kind)
+        object.__setattr__(kind, "_check", check)
+    return check(value)
 
 
 # --- ports and specs

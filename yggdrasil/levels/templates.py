@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from yggdrasil.errors import ConfigError, UnknownTypeError, close_names
@@ -26,11 +27,13 @@ def register_template(kind: str, name: str) -> Callable[[Template], Template]:
 
 def template_names(kind: str) -> list[str]:
     """The templates of one level."""
+    _stock()
     return sorted(n for k, n in _TEMPLATES if k == kind)
 
 
 def from_template(kind: str, name: str, parameters: dict[str, Any]) -> Any:
     """Build a level from a template. UnknownTypeError or ConfigError say what there is instead."""
+    _stock()
     template = _TEMPLATES.get((kind, name))
     if template is None:
         raise UnknownTypeError(f"no {kind} template {name!r}; {close_names(name, template_names(kind))}")
@@ -40,3 +43,7 @@ def from_template(kind: str, name: str, parameters: dict[str, Any]) -> Any:
     except TypeError as error:
         raise ConfigError(f"template {name!r}: {error}", hint=f"{kind} template {name}{accepted}") from None
     return template(**parameters)
+
+
+def _stock() -> None:
+    import_module("yggdrasil.levels.stock_templates")

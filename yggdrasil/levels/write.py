@@ -37,9 +37,9 @@ def level_document(level: Container, *, refs: bool = True, top: bool = True) -> 
     if level._outputs is not None:
         document["outputs"] = {n: str(e) for n, e in level._outputs.items()}
     document["nodes"] = {name: _node(node, refs) for name, node in level.nodes.items()}
-    if level._edges:
+    if level.edges:
         document["edges"] = [str(e) for e in level.edges]
-    if level._calls or level.calls:
+    if level.calls:
         document["calls"] = [str(c) for c in level.calls]
     for key in ("num_loop_steps", "until"):
         if getattr(level, key) is not None:
