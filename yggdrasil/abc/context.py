@@ -61,15 +61,19 @@ class Run:
 
 
 class RunContext:
-    """A place in a run. `child(name)` is the place below."""
+    """A place in a run. `child(name)` is the place below.
 
-    __slots__ = ("_path", "budget", "name", "parent", "run")
+    key: the idempotency key of the tool call that runs here, to pass on to the outside; "" when it is not durable.
+    """
+
+    __slots__ = ("_path", "budget", "key", "name", "parent", "run")
 
     def __init__(self, run: Run, name: str, parent: RunContext | None = None, budget: Budget | None = None) -> None:
         self.run = run
         self.name = name
         self.parent = parent
         self.budget = budget
+        self.key = ""
         self._path: str | None = None
 
     def child(self, name: str) -> RunContext:
