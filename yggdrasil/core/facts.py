@@ -1,0 +1,215 @@
+"""Everything that can happen to a world, as a closed list of frozen records: what its journal is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from yggdrasil.core.frozen import freeze
+from yggdrasil.errors import CorruptError
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What all facts have: the name of their kind in the journal."""
+
+    kind: ClassVar[str] = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The record's data; fields that say nothing are left out."""
+        found = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is not None:
+                found[item.name] = value
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Fact):
+    """The first record: the world's name and seed, and its sections by digest (each a blob of canonical JSON)."""
+
+    kind: ClassVar[str] = "opened"
+    name: str
+    seed: int
+    sections: Mapping[str, str]
+    content_hash: str
+    format: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered(Fact):
+    """One entry was added to the history."""
+
+    kind: ClassVar[str] = "history"
+    tick: int
+    entry: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionTaken(Fact):
+    """A user's action was taken from the inbox, or given with the run."""
+
+    kind: ClassVar[str] = "action"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TickBegun(Fact):
+    """A tick begins: with the action that development will see, and the state handed in, if any."""
+
+    kind: ClassVar[str] = "tick"
+    tick: int
+    action: str | None = None
+    state: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateDroppedOut(Fact):
+    """A partial state was dropped; development sees it as a proposal."""
+
+    kind: ClassVar[str] = "dropped"
+    filled: tuple[str, ...]
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StageSkippedOver(Fact):
+    """A stage was skipped."""
+
+    kind: ClassVar[str] = "skipped"
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageDone(Fact):
+    """A stage filled its block; blobs by reference."""
+
+    kind: ClassVar[str] = "stage"
+    stage: str
+    block: str
+    output: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Updated(Fact):
+    """World update changed the sections by `patch`; `state` is the full state that did it, saved with it."""
+
+    kind: ClassVar[str] = "updated"
+    tick: int
+    patch: tuple[Mapping[str, Any], ...]
+    state: Mapping[str, Any]
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Fact):
+    """A tick ended: the hash of the content, of the state, and of the chain so far."""
+
+    kind: ClassVar[str] = "finished"
+    tick: int
+    content_hash: str
+    state_hash: str
+    tick_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked(Fact):
+    """A stage failed: where, with what, and the digest of its inputs."""
+
+    kind: ClassVar[str] = "parked"
+    tick: int
+    stage: str
+    path: str
+    error: str
+    error_type: str
+    inputs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retried(Fact):
+    """A parked world goes on with the stage that failed."""
+
+    kind: ClassVar[str] = "retried"
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(Fact):
+    """The world rests."""
+
+    kind: ClassVar[str] = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Fact):
+    """The world goes on."""
+
+    kind: ClassVar[str] = "resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Fact):
+    """The loop was stopped, at a safe point."""
+
+    kind: ClassVar[str] = "stopped"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectBegun(Fact):
+    """An effect that must not be repeated by itself is about to be performed."""
+
+    kind: ClassVar[str] = "effect_begun"
+    scope: str
+    path: str
+    ordinal: int
+    request: str
+    key: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectDone(Fact):
+    """An effect's result. `request` is the digest of what was asked, `failed` what failed before at this place."""
+
+    kind: ClassVar[str] = "effect"
+    scope: str
+    path: str
+    ordinal: int
+    request: str
+    what: str
+    result: Any = None
+    failed: tuple[Mapping[str, Any], ...] | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class EffectsAbandoned(Fact):
+    """What was recorded at and under `path` in this tick no longer counts: the stage begins anew."""
+
+    kind: ClassVar[str] = "effects_abandoned"
+    scope: str
+    path: str
+
+
+KINDS: dict[str, type[Fact]] = {
+    kind.kind: kind
+    for kind in (
+        Opened, Remembered, ActionTaken, TickBegun, StateDroppedOut, StageSkippedOver, StageDone, Updated, Finished,
+        Parked, Retried, Paused, Resumed, Stopped, EffectBegun, EffectDone, EffectsAbandoned,
+    )
+}  # fmt: skip
+"""Every kind of fact by its name in the journal."""
+
+
+def fact_of(kind: str, data: Any, path: str = "") -> Fact:
+    """A fact from its record; CorruptError when it is none."""
+    made = KINDS.get(kind)
+    if made is None:
+        raise CorruptError(f"{kind!r} is no kind of record of a world", path=path)
+    try:
+        return made(**freeze(data))
+    except (TypeError, ValueError) as error:
+        raise CorruptError(f"the record does not say what a {kind!r} record says: {error}", path=path) from error

@@ -1,0 +1,177 @@
+"""Effects of a durable run: recorded in the journal before anyone sees them, and never repeated.
+
+An effect is known by its path, its ordinal there (the order in which it was issued) and the digest of its request.
+A failed one gives its ordinal back, so that trying again asks at the same place; that it failed is recorded with
+what succeeded there, so that a run which is taken up again fails in the same way and goes the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, final
+
+from yggdrasil import errors
+from yggdrasil.abc.context import RunContext
+from yggdrasil.abc.effects import Effect, Effects
+from yggdrasil.core.blob import Blob, attach, detach, references
+from yggdrasil.core.blob import KEY as BLOB_KEY
+from yggdrasil.core.canonical import digest
+from yggdrasil.core.facts import EffectBegun, EffectDone, EffectsAbandoned, Fact
+from yggdrasil.core.frozen import thaw
+from yggdrasil.errors import BlockError, EffectMismatchError, EffectUnknownError, StoreError, WorldError, YggdrasilError
+
+Place = tuple[str, int]
+
+
+class Recorder(Protocol):
+    """Where effects are recorded: a world's journal, a thread's."""
+
+    async def record(self, fact: Fact, blobs: Iterable[Blob] = (), *, now: bool = False) -> None:
+        """Append a fact, its blobs before it. `now`: it is durable when this returns, whatever the durability level."""
+        ...
+
+    async def blob(self, digest: str) -> bytes:
+        """The bytes of a blob."""
+        ...
+
+
+@final
+class JournalEffects(Effects):
+    """The effects of one scope (`tick:12`) of one stream.
+
+    recorded   the facts about effects that the journal holds for this scope already, in order
+    """
+
+    def __init__(self, stream: str, scope: str, recorder: Recorder, recorded: Iterable[Fact] = ()) -> None:
+        self.stream, self.scope = stream, scope
+        self._recorder = recorder
+        self._done: dict[Place, EffectDone] = {}
+        self._begun: dict[Place, EffectBegun] = {}
+        self._failed: dict[Place, list[dict[str, Any]]] = {}
+        self._next: dict[str, int] = {}
+        self._free: dict[str, set[int]] = {}
+        for fact in recorded:
+            self._take(fact)
+
+    def _take(self, fact: Fact) -> None:
+        match fact:
+            case EffectDone():
+                self._done[fact.path, fact.ordinal] = fact
+            case EffectBegun():
+                self._begun[fact.path, fact.ordinal] = fact
+            case EffectsAbandoned():
+                for table in (self._done, self._begun):
+                    for place in [p for p in table if _under(p[0], fact.path)]:
+                        del table[place]  # type: ignore[attr-defined]
+
+    async def call(self, ctx: RunContext, effect: Effect) -> Any:
+        """The recorded result, or perform the effect now and record it.
+
+        EffectMismatchError when another request was recorded at this place; EffectUnknownError when the effect is
+        `idempotent=False` and was under way when the process ended.
+        """
+        path = ctx.path
+        request = digest([effect.kind, effect.request() if callable(effect.request) else effect.request])
+        place = path, self._issue(path)
+        try:
+            done = self._done.get(place)
+            if done is None:
+                done = await self._perform(place, effect, request)
+            elif done.request != request:
+                self._differs(done, request)
+        except BaseException:
+            self._free.setdefault(path, set()).add(place[1])
+            raise
+        return effect.decode(await self._attached(done.result))
+
+    async def _perform(self, place: Place, effect: Effect, request: str) -> EffectDone:
+        path, ordinal = place
+        key = digest([self.stream, self.scope, path, ordinal, request])
+        begun = self._begun.get(place)
+        if begun is not None:
+            raise EffectUnknownError(
+                f"effect {ordinal} ({begun.what}) was under way when the process ended, and is not to be repeated by itself",
+                path=path,
+                hint="look outside whether it happened; world.settle(result) says that it did, world.abandon() that it did not",
+            )
+        if not effect.idempotent:
+            intent = EffectBegun(self.scope, path, ordinal, request, key, effect.kind)
+            await self._recorder.record(intent, now=True)
+            self._begun[place] = intent
+        try:
+            result = await effect.perform(key)
+        except (StoreError, WorldError):
+            raise
+        except Exception as error:
+            self._begun.pop(place, None)
+            self._failed.setdefault(place, []).append(_failure(request, error))
+            if not effect.idempotent:
+                # it ended, and is known to have failed: the way is free again
+                await self._recorder.record(EffectsAbandoned(self.scope, f"{path}#{ordinal}"))
+            raise
+        blobs: list[Blob] = []
+        plain = detach(effect.encode(result), blobs.append, f"{path} / effect {ordinal}")
+        failed = tuple(f for f in self._failed.pop(place, ()) if f["request"] != request)
+        done = EffectDone(self.scope, path, ordinal, request, effect.kind, plain, failed or None)
+        await self._recorder.record(done, blobs)
+        self._done[place] = done
+        self._begun.pop(place, None)
+        return done
+
+    def _differs(self, done: EffectDone, request: str) -> None:
+        for failure in done.failed or ():
+            if failure["request"] == request:
+                raise _failed_again(failure, done.path)
+        raise EffectMismatchError(
+            f"effect {done.ordinal} ({done.what}) asks for something else than was recorded for it "
+            f"(request {request[:12]}, recorded {done.request[:12]})",
+            path=done.path,
+            hint="undo the change of the block or prompt; or world.abandon() drops what this stage has recorded",
+        )
+
+    async def _attached(self, result: Any) -> Any:
+        names = {reference[BLOB_KEY] for reference in references(result)}
+        if not names:
+            return thaw(result)
+        return attach(result, {name: await self._recorder.blob(name) for name in sorted(names)})
+
+    def _issue(self, path: str) -> int:
+        free = self._free.get(path)
+        if free:
+            ordinal = min(free)
+            free.discard(ordinal)
+            return ordinal
+        ordinal = self._next.get(path, 0)
+        self._next[path] = ordinal + 1
+        return ordinal
+
+    def mark(self, path: str) -> Mapping[str, int]:
+        """How many effects were issued at and under `path`, by path."""
+        return {p: n for p, n in self._next.items() if _under(p, path)}
+
+    def rewind(self, path: str, mark: Mapping[str, int]) -> None:
+        """Count from the mark again: what is recorded already is given back."""
+        for p in [p for p in self._next if _under(p, path)]:
+            self._next[p] = mark.get(p, 0)
+            self._free.pop(p, None)
+
+    def unknown(self) -> EffectBegun | None:
+        """The effect of which nobody knows whether it happened, if there is one."""
+        return next((b for place, b in self._begun.items() if place not in self._done), None)
+
+
+def _under(path: str, above: str) -> bool:
+    return path == above or path.startswith(above + "/") or above == ""
+
+
+def _failure(request: str, error: Exception) -> dict[str, Any]:
+    said = error.sentence if isinstance(error, YggdrasilError) else str(error)
+    return {"request": request, "type": type(error).__name__, "error": said}
+
+
+def _failed_again(failure: Mapping[str, Any], path: str) -> Exception:
+    """The error that was recorded, as far as it is one of ours."""
+    kind: Callable[..., Exception] | None = getattr(errors, failure["type"], None)
+    if isinstance(kind, type) and issubclass(kind, YggdrasilError):
+        return kind(failure["error"], path=path)
+    return BlockError(f"{failure['type']}: {failure['error']}", path=path)
