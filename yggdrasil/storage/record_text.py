@@ -7,14 +7,26 @@ behaves like what was written; and nothing is changed on the way: a key that is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from yggdrasil.errors import CorruptError, PortError
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _HINT = "keep text, numbers, booleans, None, lists and text-keyed mappings; put bytes with put_blob"
 _TEXT = {str}
+
+
+def _make_encoder() -> Callable[[Any], str]:
+    encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode
+    # JSONEncoder.encode builds this anew at each call, which takes longer than encoding a short record.
+    parts = make(None, encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    return lambda value: "".join(parts(value, 0))
+
+
+_encode = _make_encoder()
 
 
 def to_text(value: Any, *names: str) -> str:
@@ -45,14 +57,13 @@ def from_text(text: str | bytes, path: str) -> Any:
 def _check_keys(value: Any) -> None:
     # json writes the key 1 as "1" without a word: look at the keys, nothing else.
     waiting = [value]
-    while waiting:
-        item = waiting.pop()
+    for item in waiting:  # which grows meanwhile
         if isinstance(item, dict):
             if item and {*map(type, item)} != _TEXT and not all(isinstance(key, str) for key in item):
                 raise TypeError("a key is not text")
-            waiting.extend(item.values())
+            waiting += item.values()
         elif isinstance(item, list | tuple):
-            waiting.extend(item)
+            waiting += item
 
 
 def _faults(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +45,17 @@ class Desk:
         self._writes = Worker("yggdrasil-sqlite-writer", self._commit_together)
         self._reads = Worker("yggdrasil-sqlite-reader", self._read, idle=self._look, pause=self._pause)
 
-    async def write(self, work: Callable[[Ledger], Any], touches: str = "") -> Any:
+    def write(self, work: Callable[[Ledger], Any], touches: str = "") -> Coroutine[Any, Any, Any]:
         """Do `work` in the next transaction and return when it is durable; then watchers of `touches` wake."""
-        return await self._writes.do(work, touches)
+        return self._writes.do(work, touches)
 
     def write_unawaited(self, work: Callable[[Ledger], Any]) -> None:
         """The same for one who cannot wait (a cancelled task); what comes of it is not told."""
         self._writes.hand_over(Job(work, None))
 
-    async def read(self, work: Callable[[Reader], Any]) -> Any:
+    def read(self, work: Callable[[Reader], Any]) -> Coroutine[Any, Any, Any]:
         """Do `work` on the reading thread."""
-        return await self._reads.do(work)
+        return self._reads.do(work)
 
     def watch(self, stream: str) -> Waiter:
         """A waiter that is woken by the next commit that may have touched `stream`."""

@@ -62,7 +62,7 @@ def connect(path: Path, *, read_only: bool = False, max_pages: int | None = None
     try:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA fullfsync=ON")  # macOS only: there a plain fsync does not reach the disk
-        connection.execute("PRAGMA wal_autocheckpoint=4000")  # pages: a page written often is moved to the file rarely
+        connection.execute("PRAGMA wal_autocheckpoint=1000")  # pages: a page written often is moved to the file rarely
         connection.execute("PRAGMA journal_size_limit=16777216")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
