@@ -134,8 +134,8 @@ def test_an_agent_file_becomes_a_block(project: Path) -> None:
     def scribe() -> str:
         return ""
 
-    def build(instructions: str = "", voice: str = "") -> object:
-        seen.update(instructions=instructions, voice=voice)
+    def build(name: str, instructions: str = "", voice: str = "") -> object:
+        seen.update(name=name, instructions=instructions, voice=voice)
         return scribe
 
     catalog = StandardCatalog(project)
@@ -145,7 +145,7 @@ def test_an_agent_file_becomes_a_block(project: Path) -> None:
             layer.build("agent/scribe", {})
         (project / "agents" / "scribe" / "prompt.md").write_text("Write.")
         assert layer.build("agent/scribe", {"voice": "low"}) is scribe
-    assert seen == {"instructions": "Write.", "voice": "low"}
+    assert seen == {"name": "scribe", "instructions": "Write.", "voice": "low"}
 
 
 def test_what_someone_sent_runs_none_of_its_code(project: Path, tmp_path: Path) -> None:

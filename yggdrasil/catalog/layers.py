@@ -87,9 +87,9 @@ def _failing(error: ConfigError) -> Callable[..., Runnable]:
 def agent_config(path: Path, root: Path) -> dict[str, Any]:
     """What an agent file says, as the config of its block: `instructions: {ref: prompt.md}` becomes the text."""
     config = read_config(path)
-    about = {key: config.pop(key, None) for key in ("kind", "version", "name", "description")}
-    if about["kind"] not in (None, "agent"):
-        raise ConfigError(f"this is a {about['kind']}, not an agent", path=show(path), hint="kind: agent")
+    kind, _ = config.pop("kind", "agent"), config.pop("version", 1)
+    if kind != "agent":
+        raise ConfigError(f"this is a {kind}, not an agent", path=show(path), hint="kind: agent")
     instructions = config.get("instructions")
     if isinstance(instructions, Mapping):
         target = resolve_ref(instructions.get("ref"), file=path, root=root)
@@ -97,9 +97,14 @@ def agent_config(path: Path, root: Path) -> dict[str, Any]:
     return config
 
 
+def build_agent(path: Path, root: Path, **config: Any) -> Runnable:
+    """The block that an agent file describes; `config` goes over what the file says. Within a scope."""
+    given = {**agent_config(path, root), **config}
+    return active_registry().build(given.pop("type", "agent/llm"), given)
+
+
 def _agent_factory(path: Path, root: Path) -> Callable[..., Runnable]:
     def factory(**config: Any) -> Runnable:
-        given = {**agent_config(path, root), **config}
-        return active_registry().build(given.pop("type", "agent/llm"), given)
+        return build_agent(path, root, **config)
 
     return factory

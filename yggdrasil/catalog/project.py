@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yggdrasil
 from yggdrasil.errors import ConfigError
 from yggdrasil.storage.files import read_text, show
 
@@ -71,7 +70,7 @@ def find_project(start: Path | None = None) -> Project | None:
 
 def stock() -> Project | None:
     """What ships here: `_catalog` inside the installed package, or the checkout around it when it is marked."""
-    package = Path(yggdrasil.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     shipped = package / "_catalog"
     if shipped.is_dir():
         return Project(shipped, "stock", "stock")

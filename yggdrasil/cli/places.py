@@ -1,0 +1,35 @@
+"""From what was typed to a world and its store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from yggdrasil.abc.catalog import Found, find
+from yggdrasil.cli.pictures import file_name, folder_for
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A world and where it is kept. `given` is whether the store was named on the command line."""
+
+    found: Found
+    what: str
+    store: str
+    given: bool
+    pictures: Path
+
+
+def locate(what: str, store: str | None, overlay: str | None) -> Place:
+    """The world that `what` names, and its store: `sqlite:///<world>.db` in the current folder unless one is given."""
+    found = find(what, "world", overlay=overlay)
+    url = store if store is not None else f"sqlite:///{file_name(found.name)}.db"
+    return Place(found, what, url, store is not None, folder_for(url, found.name))
+
+
+def lives(place: Place) -> bool:
+    """Whether the store is there already; a store that is no file is taken to be."""
+    scheme, separator, rest = place.store.partition("://")
+    if separator and scheme != "sqlite":
+        return scheme != "memory"
+    return Path(rest.removeprefix("/") if separator else place.store).exists()

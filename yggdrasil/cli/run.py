@@ -1,0 +1,135 @@
+"""`yggdrasil run`: a world lives until its ticks are done, it is parked, or someone stops it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import anyio
+
+from yggdrasil.cli.display import Display, choose
+from yggdrasil.cli.exits import DONE, FAILED, STOPPED
+from yggdrasil.cli.failure import innermost, report
+from yggdrasil.cli.pictures import write_pictures
+from yggdrasil.cli.places import Place, locate
+from yggdrasil.core.events import TickFinished, WorldParked
+from yggdrasil.errors import ParkedError
+from yggdrasil.levels.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for on the command line."""
+
+    world: str
+    ticks: int = 1
+    action: str | None = None
+    store: str | None = None
+    seed: int | None = None
+    overlay: str | None = None
+
+    def line(self) -> str:
+        """The command line that asks for this."""
+        words = ["yggdrasil", "run", self.world, "--ticks", str(self.ticks)]
+        for option in ("action", "store", "seed", "overlay"):
+            value = getattr(self, option)
+            if value is not None:
+                words += [f"--{option}", str(value)]
+        return shlex.join(words)
+
+
+class _Stops:
+    """Counts the signals: the first asks the world to stop at its next safe point, the second ends it at once."""
+
+    def __init__(self, order: Order, display: Display) -> None:
+        self.order = order
+        self.display = display
+        self.asked = False
+        self.done = 0
+
+    def rest(self) -> str:
+        """The line to go on with: what is left of the ticks, the action given already."""
+        left = max(self.order.ticks - self.done, 1)
+        return replace(self.order, ticks=left, action=self.order.action if self.done == 0 else None).line()
+
+    async def listen(self, world: World) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                if self.asked:
+                    self.at_once()
+                self.asked = True
+                self.display.note("stopping at the next safe point; Ctrl-C again stops at once, and loses nothing")
+                await world.stop()
+
+    def at_once(self) -> None:
+        """Leave without a word to anyone: the journal holds everything, and the lease of a dead process passes on."""
+        self.display.close()
+        print(f"stopped; go on with: {self.rest()}", file=sys.stderr, flush=True)
+        os._exit(STOPPED.code)
+
+
+def run_world(order: Order, as_json: bool) -> int:
+    """Run, show, and return the exit code."""
+    place = locate(order.world, order.store, order.overlay)
+    display = choose(place.found.name, as_json)
+    stops = _Stops(order, display)
+    try:
+        parked = anyio.run(_live, order, place, display, stops)
+    except BrokenPipeError:  # whoever read the output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return STOPPED.code
+    except Exception as error:
+        display.close()
+        failed = report(error)
+        if isinstance(innermost(error), ParkedError):
+            _go_on(stops, "mend it, and go on with")
+        return failed
+    display.close()
+    if stops.asked and stops.done < order.ticks:
+        _go_on(stops, "stopped; go on with")
+        return STOPPED.code
+    if parked:
+        _go_on(stops, "parked; mend it, and go on with")
+        return FAILED.code
+    return DONE.code
+
+
+def _go_on(stops: _Stops, words: str) -> None:
+    print(f"{words}: {stops.rest()}", file=sys.stderr, flush=True)
+
+
+async def _live(order: Order, place: Place, display: Display, stops: _Stops) -> bool:
+    """Stream the ticks; whether the world was parked."""
+    parked = False
+    async with World.open(order.world, store=place.store, seed=order.seed, overlay=order.overlay) as world:
+        await _catch_up(world, place)
+        async with _listening(stops, world):
+            async for event in world.stream(ticks=order.ticks, action=order.action):
+                display.hear(event)
+                if isinstance(event, TickFinished):
+                    stops.done += 1
+                    async for path in write_pictures(place.pictures, event.tick or 0, event.state, world.blob):
+                        display.picture(event.tick or 0, path)
+                elif isinstance(event, WorldParked):
+                    parked = True
+    return parked
+
+
+async def _catch_up(world: World, place: Place) -> None:
+    """Write the pictures of the last tick, in case a crash came between the tick and its pictures."""
+    if world.tick:
+        async for _ in write_pictures(place.pictures, world.tick, world.state, world.blob):
+            pass
+
+
+@asynccontextmanager
+async def _listening(stops: _Stops, world: World) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as group:
+        group.start_soon(stops.listen, world)
+        yield
+        group.cancel_scope.cancel()

@@ -1,0 +1,102 @@
+"""`yggdrasil list` and `yggdrasil show`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from yggdrasil.cli.places import Place, lives, locate
+from yggdrasil.cli.words import say
+
+
+def print_list(as_json: bool) -> None:
+    """Every entry of the catalogue, one a line."""
+    from yggdrasil.catalog.catalog import StandardCatalog
+
+    entries = StandardCatalog().entries()
+    if as_json:
+        for entry in entries:
+            about = {"kind": entry.kind, "name": entry.name, "origin": entry.origin, "description": entry.description}
+            print(json.dumps(about, ensure_ascii=False))
+        return
+    rows = [(e.kind, e.name, e.origin, e.description) for e in entries]
+    print_rows([("KIND", "NAME", "FROM", "WHAT IT IS"), *rows])
+
+
+def print_rows(rows: list[tuple[str, ...]]) -> None:
+    """Columns, wide enough for what stands in them; the last one is cut at the edge of a terminal."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    room = 0
+    if sys.stdout.isatty():
+        import shutil
+
+        room = max(shutil.get_terminal_size().columns - sum(widths) - 2 * len(widths), 20)
+    for *first, last in rows:
+        cut = last[: room - 1] + "…" if room and len(last) > room else last
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(first, widths, strict=True)), cut]).rstrip())
+
+
+def print_entry(what: str, store: str | None, overlay: str | None, as_json: bool) -> None:
+    """What an entry is; for a world also where it stands in its store."""
+    from yggdrasil.abc.catalog import find
+
+    found = find(what, "", overlay=overlay)
+    if found.kind == "world":
+        import anyio
+
+        anyio.run(_show_world, locate(what, store, overlay), overlay, as_json)
+        return
+    about = {"kind": found.kind, "name": found.name, "origin": found.origin, **found.config}
+    if as_json:
+        print(json.dumps(about, ensure_ascii=False))
+        return
+    from yggdrasil.storage.files import to_yaml
+
+    print(to_yaml(about), end="")
+
+
+async def _show_world(place: Place, overlay: str | None, as_json: bool) -> None:
+    from yggdrasil.levels.world import World
+
+    # A world that has not lived yet is shown as it will begin, and nothing is written for it.
+    store = place.store if place.given or lives(place) else "memory://"
+    fresh = store != place.store
+    async with World.open(place.what, store=store, overlay=overlay, read_only=not fresh) as world:
+        facts = {
+            "kind": "world",
+            "name": place.found.name,
+            "origin": place.found.origin,
+            "store": place.store,
+            "tick": world.tick,
+            "content_hash": world.content_hash,
+            "tick_hash": world.tick_hash,
+        }
+        state, content = world.state, world.content
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    print_rows([(key, str(value)) for key, value in facts.items()])
+    if fresh:
+        print(f"\nit has not lived here yet; let it: yggdrasil run {place.what}")
+    _print_sections(content)
+    _print_state(state)
+    if place.pictures.is_dir():
+        print(f"\npictures: {place.pictures}/")
+
+
+def _print_sections(content: Mapping[str, Any]) -> None:
+    print()
+    print_rows([(f"content/{name}", _size(section)) for name, section in content.items()] or [("content", "empty")])
+
+
+def _size(section: Any) -> str:
+    if isinstance(section, Mapping | list):
+        return f"{len(section)} entries"
+    return say(section, 80)
+
+
+def _print_state(state: Mapping[str, Any] | None) -> None:
+    for block, value in (state or {}).items():
+        print(f"\n{block}:\n  {say(value, 600)}")

@@ -1,0 +1,61 @@
+"""`yggdrasil validate`: every problem of a world, a level or an agent, without running it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from yggdrasil.abc.catalog import Found, find
+from yggdrasil.catalog.layers import build_agent
+from yggdrasil.cli.exits import DONE, INVALID
+from yggdrasil.cli.failure import shorten, told
+from yggdrasil.errors import Problem, SpecError, ValidationError
+from yggdrasil.runtime.registry import active_registry
+
+
+def validate_entry(what: str, overlay: str | None, as_json: bool) -> int:
+    """Print what is wrong; 0 when nothing is but warnings."""
+    name = what
+    try:
+        found = find(what, "", overlay=overlay)
+        name = f"{found.kind} {found.name}"
+        with found.scope():
+            problems = problems_of(what, found, overlay)
+    except ValidationError as error:
+        problems = error.problems
+    except SpecError as error:
+        problems = [Problem(error.path, error.sentence, error.hint)]
+    wrong = any(problem.level == "error" for problem in problems)
+    if as_json:
+        listed = [{"level": p.level, "path": p.path, "sentence": p.sentence, "hint": p.hint} for p in problems]
+        print(json.dumps({"what": name, "valid": not wrong, "problems": listed}, ensure_ascii=False))
+    else:
+        lines = shorten([line for problem in problems for line in told(problem)])
+        print("\n".join([*lines, f"{name} is {'not valid' if wrong else 'valid'}"]), file=sys.stderr if wrong else None)
+    return INVALID.code if wrong else DONE.code
+
+
+def problems_of(what: str, found: Found, overlay: str | None) -> Sequence[Problem]:
+    """The problems of a found entry; SpecError when it cannot even be built."""
+    if found.kind == "world":
+        import anyio
+
+        return anyio.run(_problems_of_world, what, overlay)
+    if found.kind == "tool":
+        active_registry().build(f"tool/{found.name}", {})
+        return []
+    if found.kind == "agent" and found.file is not None and found.root is not None:
+        build_agent(found.file, found.root)
+        return []
+    from yggdrasil.levels.read import Origin, read_level
+
+    return read_level(found.config, Origin(found.file, found.root), found.kind).validate(strict=False)
+
+
+async def _problems_of_world(what: str, overlay: str | None) -> Sequence[Problem]:
+    from yggdrasil.levels.world import World
+
+    async with World.open(what, store="memory://", overlay=overlay) as world:
+        found: Sequence[Problem] = world.validate()
+        return found
