@@ -144,7 +144,7 @@ def read_docstring(doc: str) -> tuple[str, dict[str, str]]:
     section, current = "", ""
     item = _GOOGLE_ITEM
     level: int | None = None
-    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+    for line, following in zip(lines, [*lines, ""][1:], strict=True):
         bare = line.strip()
         underlined = len(following.strip()) > 2 and not following.strip().strip("-")
         if (found := _SPHINX_ITEM.match(bare)) is not None:
@@ -169,8 +169,11 @@ def read_docstring(doc: str) -> tuple[str, dict[str, str]]:
 
 
 def result_text(outputs: Mapping[str, Any]) -> str:
-    """What a model reads of a tool's outputs: a sole output as it is, text bare, everything else as JSON."""
-    value = next(iter(outputs.values())) if len(outputs) == 1 else outputs
+    """What a model reads of a tool's outputs: the main one (as in `Result.output`), text bare, all else as JSON."""
+    if len(outputs) == 1:
+        value = next(iter(outputs.values()))
+    else:
+        value = outputs.get("output", outputs.get("response", outputs))
     if type(value) is str:
         return value
     if type(value) is int:

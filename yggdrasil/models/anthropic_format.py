@@ -57,6 +57,10 @@ def request_to_anthropic(request: Request, model_id: str) -> dict[str, Any]:
         body["tools"] = [
             {"name": t.name, "description": t.description, "input_schema": dict(t.parameters)} for t in request.tools
         ]
+    elif called := {c.name: None for m in request.messages for c in m.tool_calls}:
+        # the API refuses tool blocks whose tools are not declared: they are, and may not be called
+        body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in called]
+        body["tool_choice"] = {"type": "none"}
     if request.output is not None:
         from anthropic import transform_schema
 
