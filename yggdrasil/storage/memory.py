@@ -14,8 +14,10 @@ from yggdrasil.storage import refusals
 from yggdrasil.storage.process import this_process
 from yggdrasil.storage.record_text import from_text, to_text
 from yggdrasil.storage.thread import Waiter, waiter, wake
+from yggdrasil.storage.watch import Watch
 
 KEPT_SNAPSHOTS = 2
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,20 +210,14 @@ class MemoryStore(Store):
                 for number, row in (found.letters.items() if found else ())
             ]
 
-    async def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
+    def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come."""
-        while True:
-            one = waiter()
-            self._watchers.setdefault(stream, set()).add(one)
-            try:
-                records = await self.read(stream, after=after)
-                if not records:
-                    await one
-            finally:
-                self._forget(stream, one)
-            for record in records:
-                yield record
-                after = record.sequence
+        return Watch(
+            lambda last: self.read(stream, after=last, limit=PAGE),
+            lambda: self._listen(stream),
+            lambda one: self._unlisten(stream, one),
+            after,
+        )
 
     async def fork(self, stream: str, at: int, name: str) -> None:
         """A new stream with the same first `at` records; nothing is copied."""
@@ -266,7 +262,13 @@ class MemoryStore(Store):
             raise refusals.passed_on(lease, found.token, found.holder, str(this_process()))
         return found
 
-    def _forget(self, stream: str, one: Waiter) -> None:
+    def _listen(self, stream: str) -> Waiter:
+        one = waiter()
+        with self._gate:
+            self._watchers.setdefault(stream, set()).add(one)
+        return one
+
+    def _unlisten(self, stream: str, one: Waiter) -> None:
         with self._gate:
             waiting = self._watchers.get(stream, set())
             waiting.discard(one)

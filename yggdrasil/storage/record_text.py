@@ -72,7 +72,7 @@ def _faults(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                yield path, f"key {key!r} is {type(key).__name__}, not text"
+                yield path, f"a key is {type(key).__name__}, not text"
             else:
                 yield from _faults(item, f"{path}/{key}", depth + 1)
     elif isinstance(value, list | tuple):
@@ -82,4 +82,4 @@ def _faults(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
         try:
             _encode(value).encode()
         except (TypeError, ValueError) as error:
-            yield path, f"{value!r:.60} ({type(value).__name__}): {error}"
+            yield path, f"{type(value).__name__}: {error}"

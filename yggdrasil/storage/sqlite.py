@@ -19,6 +19,7 @@ from yggdrasil.storage.sqlite_desk import Desk, Key, borrow, give_back
 from yggdrasil.storage.sqlite_file import translate
 from yggdrasil.storage.sqlite_ledger import Append, Ledger, Row
 from yggdrasil.storage.sqlite_reads import Reader
+from yggdrasil.storage.watch import Watch
 
 SMALL = 64 * 1024
 PAGE = 500
@@ -143,20 +144,14 @@ class SqliteStore(Store):
         """The letters that wait, oldest first."""
         return await self._read(lambda reader: reader.inbox(stream))
 
-    async def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
+    def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come: at once from this process, within some 50 ms from others."""
-        while True:
-            desk = self._desk
-            waiter = desk.watch(stream)
-            try:
-                records = await self.read(stream, after=after, limit=PAGE)
-                if not records:
-                    await waiter
-            finally:
-                desk.unwatch(stream, waiter)
-            for record in records:
-                yield record
-                after = record.sequence
+        return Watch(
+            lambda last: self.read(stream, after=last, limit=PAGE),
+            lambda: self._desk.watch(stream),
+            lambda waiter: self._desk.unwatch(stream, waiter),
+            after,
+        )
 
     async def fork(self, stream: str, at: int, name: str) -> None:
         """A new stream with the same first `at` records; one row is written."""
