@@ -88,7 +88,8 @@ class StateSchema:
         if block == ARTIFACTS and self.slots and isinstance(value, Mapping):
             for slot in value:
                 if slot not in self.slots:
-                    raise PortError(f"there is no slot {slot!r} for artifacts; {close_names(slot, self.slots)}", path=path)
+                    close = close_names(slot, self.slots)
+                    raise PortError(f"there is no slot {slot!r} for artifacts; {close}", path=path)
 
     def begin(self, state: Mapping[str, Any], intent: Any) -> dict[str, Any]:
         """The new state that development begins: block 1, and what is kept of the old one."""

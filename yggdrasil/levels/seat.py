@@ -1,0 +1,142 @@
+"""A seat: what runs in one place of the cycle, and how it meets the state. A Stage, or anything with fitting ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from yggdrasil.abc.context import RunContext
+from yggdrasil.core.binding import check_inputs, check_outputs
+from yggdrasil.core.cycle import CANON, DEVELOPMENT, PATCH, UPDATE, Condition, Step
+from yggdrasil.core.ports import fits, port_type
+from yggdrasil.core.state import BLOCKS, StateSchema
+from yggdrasil.errors import ConfigError, PortError, Problem, close_names
+from yggdrasil.levels.node import Node
+from yggdrasil.levels.stage import ACTION, PROPOSAL, WORLD, Stage
+from yggdrasil.runtime.limits import Limits
+
+_SPECIAL = (WORLD, ACTION, PROPOSAL)
+_CANON = {step.name: step for step in CANON}
+
+
+class Seat:
+    """One node of a world. `step` says which block it fills and when; the node's policies wrap the run."""
+
+    def __init__(self, name: str, node: Node, limits: Limits, condition: Condition | None = None) -> None:
+        self.name, self.node = name, node
+        self.block = node.block
+        self.stage = node.block if isinstance(node.block, Stage) else None
+        self._runnable = node.runnable(limits)
+        canon = _CANON.get(name)
+        self.fills = self._fills(canon)
+        if condition is None and self.stage is not None:
+            condition = self.stage.execution_condition
+        if condition is None:
+            condition = canon.condition if canon is not None else self.reads
+        self.step = Step(name, self.fills, condition)
+
+    def _fills(self, canon: Step | None) -> str:
+        if self.stage is not None and (self.stage._fills is not None or canon is None):
+            return self.stage.fills
+        if canon is not None:
+            return canon.fills
+        outputs = list(self.block.spec.outputs)
+        if len(outputs) != 1:
+            raise ConfigError(
+                f"which block does {self.name} fill? It gives {', '.join(outputs) or 'nothing'}",
+                path=self.name,
+                hint=f'a Stage with set_state_contract(fills="{(outputs or ["style"])[0]}")',
+            )
+        return outputs[0]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The state blocks it sees."""
+        if self.stage is not None:
+            return self.stage.reads
+        return tuple(name for name in self.block.spec.inputs if name not in _SPECIAL)
+
+    @property
+    def port(self) -> str:
+        """The output port that gives its block."""
+        if self.stage is not None:
+            return self.stage.ports.get(self.fills, self.fills)
+        outputs = self.block.spec.outputs
+        if self.fills in outputs:
+            return self.fills
+        return next((n for n in ("output", "response") if n in outputs), next(iter(outputs), ""))
+
+    def takes(self, name: str) -> bool:
+        """Whether it has an input for `world`, `action` or `proposal`."""
+        ports = self.stage.ports if self.stage is not None else {}
+        return ports.get(name, name) in self.block.spec.inputs
+
+    def inputs(self, state: Mapping[str, Any], world: Any, action: str | None, proposal: Any) -> dict[str, Any]:
+        """Its inputs: only what it has ports for."""
+        if self.stage is not None:
+            found = self.stage.inputs_for(state, world, action, proposal)
+        else:
+            ports = self.block.spec.inputs
+            values = {**state, WORLD: world, ACTION: action, PROPOSAL: proposal}
+            found = {name: values[name] for name in ports if values.get(name) is not None}
+        check_inputs(self.block.spec, found, self.name)
+        return found
+
+    async def run(self, inputs: Mapping[str, Any], ctx: RunContext) -> Any:
+        """The value of the block it fills; None when it did not come."""
+        outputs = await self._runnable.execute(inputs, ctx)
+        check_outputs(self.block.spec, outputs, ctx.path)
+        return outputs.get(self.port)
+
+    def problems(self, schema: StateSchema) -> list[Problem]:
+        """What is wrong with it in this seat."""
+        found = []
+        known = (*schema.blocks, *_SPECIAL)
+        for name, port in self.block.spec.inputs.items():
+            if self.stage is not None and name in self.stage.ports.values():
+                continue
+            if name not in known and port.required:
+                found.append(
+                    Problem(f"{self.name}/{name}", f"nothing in a world feeds {name!r}; {close_names(name, known)}")
+                )
+        for block in self.reads:
+            if block not in schema.blocks and block in (self.stage.reads if self.stage is not None else ()):
+                close = close_names(block, schema.blocks)
+                found.append(Problem(f"{self.name}/{block}", f"there is no state block {block!r}; {close}"))
+        if self.fills not in (*schema.blocks, PATCH):
+            close = close_names(self.fills, schema.blocks)
+            found.append(
+                Problem(self.name, f"it fills {self.fills!r}, which is no state block; {close}", "schema: [style]")
+            )
+        return found + self._output_problems()
+
+    def _output_problems(self) -> list[Problem]:
+        outputs = self.block.spec.outputs
+        if self.port not in outputs:
+            named = ", ".join(outputs) or "nothing"
+            return [Problem(self.name, f"it must give {self.fills!r}, and gives {named}")]
+        found = []
+        if self.name == UPDATE and not fits(outputs[self.port].type, port_type(list[dict[str, Any]])):
+            kind = outputs[self.port].type
+            found.append(Problem(f"{self.name}/{self.port}", f"a patch is a list of operations, not {kind}"))
+        if self.name == DEVELOPMENT and not self.takes(ACTION):
+            found.append(Problem(self.name, "it has no input 'action': what users do is ignored", level="warning"))
+        elif self.name != DEVELOPMENT and self.takes(ACTION):
+            found.append(Problem(f"{self.name}/action", "only environment/development is given the action"))
+        if self.stage is not None:
+            found += [Problem(f"{self.name}/{p.path}", p.sentence, p.hint, p.level) for p in self.stage.validate()]
+        return found
+
+
+def as_condition(value: Any, path: str) -> Condition:
+    """A condition from a file or a call: a list of blocks, a preset's name, or a predicate. ConfigError otherwise."""
+    if callable(value) or isinstance(value, str):
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, Sequence) and all(isinstance(block, str) for block in value):
+        return tuple(value)
+    raise ConfigError(f"{value!r} is no condition", path=path, hint=f"a list of blocks: [{', '.join(BLOCKS[:2])}]")
+
+
+def refuse_action(name: str) -> PortError:
+    """Only development may see what a user does."""
+    return PortError(f"stage {name} is not given actions", path=name)

@@ -1,0 +1,364 @@
+"""A world: stages in a cycle that evolve a persisted content, with or without a user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from yggdrasil.abc.context import RunContext
+from yggdrasil.abc.runnable import Runnable
+from yggdrasil.abc.store import Store
+from yggdrasil.core.content import content_of
+from yggdrasil.core.cycle import CANON, DEVELOPMENT, UPDATE, Condition, Cycle, static_problems
+from yggdrasil.core.ports import Port, Spec, port_type
+from yggdrasil.core.state import StateSchema
+from yggdrasil.errors import ConfigError, EndWorldError, Problem, ValidationError, YggdrasilError, close_names
+from yggdrasil.levels.container import Child, Container
+from yggdrasil.levels.journal import DURABILITY
+from yggdrasil.levels.live import Opening
+from yggdrasil.levels.node import Node, as_runnable, check_policies
+from yggdrasil.levels.seat import Seat, as_condition
+from yggdrasil.runtime.limits import Limits
+
+SPEC = Spec(
+    {
+        "state": Port("state", port_type("state"), optional=True, doc="a state to begin the next tick with"),
+        "action": Port("action", port_type(str), optional=True, doc="what a user does; development sees it"),
+    },
+    {"state": Port("state", port_type("state"), doc="the five blocks after the last tick")},
+    "One or more ticks of a world.",
+)
+
+ENVIRONMENT = {"update": UPDATE, "development": DEVELOPMENT}
+ORDER = tuple(step.name for step in CANON)
+
+
+class World(Runnable):
+    """Stages in a cycle, and a content. Open it on a store to let it live:
+
+        async with World.open("midgard", store="sqlite:///midgard.db") as world:
+            await world.run(ticks=10, action="Kara lights the beacon")
+
+    A world that is run without being opened opens itself on `store=` (memory by default) for that call.
+    """
+
+    def __init__(self, name: str = "world", *, resources: Mapping[str, int] | None = None) -> None:
+        if not name.isprintable() or not name.strip() or "/" in name:
+            raise ConfigError(f"{name!r} is no name for a world", hint='World("midgard")')
+        self.name = name
+        self.description = ""
+        self.nodes: dict[str, Node] = {}
+        self.limits = Limits(resources or {})
+        self.schema = StateSchema()
+        self.seed: int | None = None
+        self.durability = "effect"
+        self.keep: Mapping[str, Any] = {}
+        self.ticks: int | None = None
+        self.store: str | None = None
+        self.sections: Mapping[str, Any] = {}
+        self.content_ref: str | None = None
+        self._order: tuple[str, ...] = ORDER
+        self._conditions: dict[str, Condition] = {}
+        self._made: tuple[dict[str, Seat], Cycle] | None = None
+
+    # --- what it is
+
+    @property
+    def spec(self) -> Spec:
+        """state? and action? in, state out."""
+        return SPEC
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return self.name
+
+    @property
+    def block_type(self) -> str:
+        """`world`."""
+        return "world"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is an End World: content without stages, which can be read and never written."""
+        return not self.nodes
+
+    def children(self) -> Mapping[str, Runnable]:
+        """The stages by name, in the order they were added."""
+        return {name: node.block for name, node in self.nodes.items()}
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The stages' names in the order of a tick."""
+        return self._order
+
+    # --- building
+
+    def add_stage(self, name: str, stage: Child | Mapping[str, Any] | None = None, /, **options: Any) -> Node:
+        """Add a stage: a Stage, anything runnable with ports named like blocks, a function, a config, or a path.
+
+        `environment` takes its two: `add_stage("environment", {"update": ..., "development": ...})`; each alone is
+        `add_stage("environment/update", ...)`, or `update` and `development` for short. Options are the policies of
+        the node (retry, timeout, limit, ...). ConfigError when the name is taken.
+        """
+        if name == "environment" and isinstance(stage, Mapping) and set(stage) <= set(ENVIRONMENT):
+            made = [self.add_stage(ENVIRONMENT[part], child, **options) for part, child in stage.items()]
+            return made[-1]
+        name = ENVIRONMENT.get(name, name)
+        check_policies(options)
+        if stage is None:
+            raise ConfigError(f"no stage was given for {name!r}", hint=f'add_stage("{name}", stage)')
+        if isinstance(stage, Mapping | str | Path):
+            from yggdrasil.levels.read import read_child
+
+            block, found = read_child(stage)
+            options = {**found, **options}
+        else:
+            block = as_runnable(stage)
+        if name in self.nodes:
+            raise ConfigError(f"stage {name!r} is there already", path=self.name)
+        node = Node(name, block, **options)
+        self.nodes[name] = node
+        self._made = None
+        return node
+
+    add = add_stage
+
+    def set_cycle(
+        self, order: Sequence[str], conditions: Mapping[str, Condition] | None = None
+    ) -> None:
+        """Another order of stages, and conditions of some: blocks that must be filled, a preset's name, a predicate.
+
+        `environment` stands for its update, then its development.
+        """
+        names: list[str] = []
+        for name in order:
+            names += [UPDATE, DEVELOPMENT] if name == "environment" else [ENVIRONMENT.get(name, name)]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ConfigError(f"stage {twice!r} is in the cycle twice", path=self.name)
+        for name, condition in (conditions or {}).items():
+            self._conditions[ENVIRONMENT.get(name, name)] = as_condition(condition, f"{self.name}/{name}")
+        self._order = tuple(names)
+        self._made = None
+
+    def set_canonical_cycle(self) -> None:
+        """Philosopher, Author, Environment (update, development), Architect, Creator, each under its own condition."""
+        self._order, self._conditions, self._made = ORDER, {}, None
+
+    def set_execution_condition(self, stage: str, condition: Condition) -> None:
+        """Say when one stage runs."""
+        name = ENVIRONMENT.get(stage, stage)
+        self._conditions[name] = as_condition(condition, f"{self.name}/{stage}")
+        self._made = None
+
+    def set_state_schema(self, schema: StateSchema | Mapping[str, Any] | Sequence[str]) -> None:
+        """Extra blocks beside the five, and the slots of artifacts."""
+        self.schema = schema if isinstance(schema, StateSchema) else StateSchema.from_config(schema)
+        self._made = None
+
+    def set_storage(self, store: str) -> None:
+        """The store's URL it is opened on when none is given."""
+        self.store = store
+
+    def set_initial_world(self, sections: Mapping[str, Any]) -> None:
+        """The content a new world begins with: sections by name, `history` as a list of entries."""
+        content_of(sections, lambda blob: None)
+        self.sections = dict(sections)
+        self.content_ref = None
+
+    def set_durability(self, level: str) -> None:
+        """How soon what happens is durable: step, effect (default), stage, tick or none; see `levels.journal`."""
+        if level not in DURABILITY:
+            raise ConfigError(f"durability is {level!r}; {close_names(level, DURABILITY)}", path=self.name)
+        self.durability = level
+
+    def set_trainable(self, trainable: bool = True, select: str = "**") -> list[str]:
+        """Say of the nodes below whose path matches whether training may change them; the paths set."""
+        found = []
+        for name, node in self.nodes.items():
+            if isinstance(node.block, Container):
+                found += [f"{name}/{path}" for path in node.block.set_trainable(trainable, select)]
+        return found
+
+    def to(self, device: str) -> Self:
+        """Run every stage on `device`."""
+        for node in self.nodes.values():
+            node.device = device
+            if isinstance(node.block, Container):
+                node.block.to(device)
+        return self
+
+    # --- the cycle
+
+    def seats(self) -> dict[str, Seat]:
+        """What runs in each place; made once."""
+        return self._ready()[0]
+
+    @property
+    def cycle(self) -> Cycle:
+        """The steps with their conditions, and the schema."""
+        return self._ready()[1]
+
+    def _ready(self) -> tuple[dict[str, Seat], Cycle]:
+        if self._made is None:
+            seats = {
+                name: Seat(name, self.nodes[name], self.limits, self._conditions.get(name))
+                for name in self._order
+                if name in self.nodes
+            }
+            self._made = seats, Cycle(tuple(seat.step for seat in seats.values()), self.schema)
+        return self._made
+
+    def validate(self, *, strict: bool = False) -> list[Problem]:
+        """Every problem here and below; with `strict` errors are raised (ValidationError).
+
+        The state contract is proved on the cycle: a stage that reads a block nobody fills before it is an error.
+        """
+        problems = [] if self.ended else self._problems()
+        errors = [p for p in problems if p.level == "error"]
+        if strict and errors:
+            raise ValidationError([Problem(f"{self.name}/{p.path}", p.sentence, p.hint, p.level) for p in errors])
+        return problems
+
+    def _problems(self) -> list[Problem]:
+        problems = [
+            Problem(name, f"the cycle has no stage {name!r}", f'add_stage("{name}", stage)')
+            for name in self._order
+            if name not in self.nodes
+        ]
+        for name in self.nodes:
+            if name not in self._order:
+                close = close_names(name, self._order)
+                problems.append(Problem(name, f"the stage is not in the cycle; {close}", "set_cycle([...])"))
+        try:
+            seats, cycle = self._ready()
+            needs = [block for seat in seats.values() for block in seat.step.needs]
+        except YggdrasilError as error:
+            return [*problems, Problem(error.path, error.sentence, error.hint)]
+        for seat in seats.values():
+            problems += seat.problems(self.schema)
+        problems += _unknown_needs(cycle, needs) + _two_writers(seats)
+        if not problems or all(p.level == "warning" for p in problems):
+            reads = {name: [b for b in seat.reads if _required(seat, b)] for name, seat in seats.items()}
+            for stage, block in static_problems(cycle, reads):
+                sentence = f"it reads {block!r}, which nobody fills before it in the cycle"
+                problems.append(Problem(stage, sentence, f"a stage before it that fills {block!r}"))
+        return problems
+
+    def dry_order(self) -> Iterable[str]:
+        """The stages a full tick visits, in order; ValidationError when something is wrong."""
+        if self.ended:
+            raise EndWorldError(f"{self.name} is an End World: nothing in it runs", path=self.name)
+        self.validate(strict=True)
+        return [f"{self.name}/{name}" for name in self._order]
+
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Every node below, with its path from here."""
+        for name, node in self.nodes.items():
+            yield name, node
+            if isinstance(node.block, Container):
+                yield from node.block.walk(f"{name}/")
+
+    # --- running
+
+    @staticmethod
+    def open(
+        what: World | Mapping[str, Any] | str | Path,
+        *,
+        store: Store | str | None = None,
+        seed: int | None = None,
+        overlay: str | None = None,
+        name: str | None = None,
+        read_only: bool = False,
+    ) -> Opening:
+        """Open a world, to be used as `async with World.open(...) as world`.
+
+        what       a World, a document, a path to a file, or a name in the catalogue
+        store      a store or its URL; else the one its file names, else memory
+        seed       for a new world (else its file's, else 0); an old one keeps its own: ConfigError for another
+        overlay    `NAME.yaml` beside the world's file, laid over it
+        name       the stream in the store; by default the world's name
+        read_only  read it while another process runs it; needs no lease
+
+        LeaseError names the process that runs it already.
+        """
+        if isinstance(what, World):
+            world = what
+            if overlay is not None:
+                raise ConfigError("a World object has no overlays", hint="World.open(path, overlay=...)")
+        else:
+            from yggdrasil.levels.world_file import load_world
+
+            world = load_world(what, overlay=overlay)
+        return Opening(world, store if store is not None else world.store, seed, name, read_only)
+
+    async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """Open it on `store=` (memory by default) for this call, and run `ticks=`."""
+        options = ctx.run.options
+        async with World.open(self, store=options.get("store"), seed=ctx.run.seed) as live:
+            return await live.execute(inputs, ctx)
+
+    # --- files and templates
+
+    @classmethod
+    def from_template(cls, name: str, **parameters: Any) -> World:
+        """A world from a registered template: canon, storytelling, art_generation, or a user's own."""
+        from yggdrasil.levels.templates import from_template
+
+        made: World = from_template("world", name, parameters)
+        return made
+
+    @classmethod
+    def from_config(cls, document: Mapping[str, Any]) -> World:
+        """A world from its document."""
+        from yggdrasil.levels.world_file import load_world
+
+        return load_world(document)
+
+    @classmethod
+    def load(cls, path: str | Path, *, overlay: str | None = None) -> World:
+        """A world from its file, or by its name in the catalogue."""
+        from yggdrasil.levels.world_file import load_world
+
+        return load_world(path, overlay=overlay)
+
+    def to_config(self, *, refs: bool = False) -> dict[str, Any]:
+        """Its document: execution and content. `refs=True` keeps what came from files as refs."""
+        from yggdrasil.levels.world_file import world_document
+
+        return world_document(self, refs=refs)
+
+    def save(self, path: str | Path, *, refs: bool = False) -> None:
+        """Write its document as YAML, or as JSON when the path ends in .json."""
+        from yggdrasil.storage.files import write_config
+
+        write_config(path, self.to_config(refs=refs))
+
+
+def _required(seat: Seat, block: str) -> bool:
+    """Whether a stage cannot do without a block: its port has no default."""
+    ports = seat.stage.ports if seat.stage is not None else {}
+    port = seat.block.spec.inputs.get(ports.get(block, block))
+    return port is None or port.required
+
+
+def _unknown_needs(cycle: Cycle, needs: Iterable[str]) -> list[Problem]:
+    known = cycle.schema.blocks
+    wrong = sorted({block for block in needs if block not in known})
+    return [Problem("cycle", f"a condition names no state block: {b!r}; {close_names(b, known)}") for b in wrong]
+
+
+def _two_writers(seats: Mapping[str, Seat]) -> list[Problem]:
+    writers: dict[str, list[str]] = {}
+    for name, seat in seats.items():
+        writers.setdefault(seat.fills, []).append(name)
+    return [
+        Problem(names[1], f"{names[0]} fills {block!r} too; a block is filled by one stage")
+        for block, names in writers.items()
+        if len(names) > 1
+    ]
+
+
+Predicate = Callable[[Mapping[str, Any]], bool]
