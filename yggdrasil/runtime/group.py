@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +19,8 @@ async def concurrently() -> AsyncIterator[Callable[..., None]]:
     """A task group: `spawn(function, *args)` starts a task. The first failure cancels the rest and is raised alone."""
     try:
         if sniffio.current_async_library() == "asyncio":
+            import asyncio  # only where it runs already: importing it costs as much as all of anyio
+
             async with asyncio.TaskGroup() as native:
                 create = native.create_task
 

@@ -10,11 +10,13 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib import metadata
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.errors import ConfigError, UnknownTypeError, YggdrasilError, close_names
+
+if TYPE_CHECKING:
+    from importlib import metadata
 
 Factory = Callable[..., Runnable]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,6 +78,8 @@ class Registry:
 
     def _entry_points(self) -> dict[str, metadata.EntryPoint]:
         if self._plugins is None:
+            from importlib import metadata
+
             self._plugins = {e.name: e for e in metadata.entry_points(group=ENTRY_POINTS)}
         return self._plugins
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -21,12 +20,16 @@ class Handle(Protocol):
 
 class _AsyncioTask:
     def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
+        import asyncio  # only where it runs already: importing it costs as much as all of anyio
+
         async def run() -> None:
             await work()
 
         self._task = asyncio.get_running_loop().create_task(run())
 
     async def stop(self) -> None:
+        import asyncio
+
         self._task.cancel()
         await asyncio.wait([self._task])
 
