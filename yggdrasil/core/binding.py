@@ -15,7 +15,7 @@ RESERVED = frozenset(
 
 
 def bind(spec: Spec, value: Any, named: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """The inputs of one call, checked.
+    """The inputs of one call, checked, with the defaults of those that are absent.
 
     A mapping whose keys are ports names several; any other positional value goes to the sole required input,
     or the first one where none is required. PortError names what is missing, unknown or does not fit.
@@ -32,6 +32,9 @@ def bind(spec: Spec, value: Any, named: Mapping[str, Any], path: str = "") -> di
             raise PortError(f"input {name!r} is given twice", path=path)
         given[name] = item
     check_inputs(spec, given, path)
+    for name, item in ports.items():
+        if item.default is not MISSING and name not in given:
+            given[name] = item.default
     return given
 
 
