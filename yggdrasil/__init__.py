@@ -15,6 +15,8 @@ from yggdrasil.abc.catalog import Found as _Found
 from yggdrasil.abc.catalog import install_catalog as _install_catalog
 from yggdrasil.abc.runnable import Door as _Door
 from yggdrasil.abc.runnable import install as _install
+from yggdrasil.abc.store import Store as _Store
+from yggdrasil.abc.store import install_opener as _install_opener
 
 if TYPE_CHECKING:
     from yggdrasil.abc.block import Block
@@ -200,3 +202,11 @@ class _FirstLookup:
 
 
 _install_catalog(_FirstLookup())
+
+
+def _open_store(url: str) -> _Store:
+    store: _Store = _import_module("yggdrasil.storage.open").open_store(url)
+    return store
+
+
+_install_opener(_open_store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Protocol, final
+from typing import Any, ClassVar, Protocol, final
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.events import Event
@@ -34,6 +34,9 @@ def install(door: Door) -> None:
 
 class Runnable(ABC):
     """Anything that runs: block, agent, tool, graph, pipeline, stage, world, universe, a remote one."""
+
+    keeps_itself: ClassVar[bool] = False
+    """Whether it keeps its own journal (a world): then `store` is its to open, and there are no threads."""
 
     @property
     @abstractmethod

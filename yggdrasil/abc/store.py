@@ -7,7 +7,7 @@ Implementations: memory, SQLite, PostgreSQL. `tests/contract/store.py` is what t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -176,3 +176,16 @@ class Store(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+_opener: list[Callable[[str], Store]] = []
+
+
+def install_opener(opener: Callable[[str], Store]) -> None:
+    """Set what opens stores by URL (`storage/open.py`); `yggdrasil` does it once, when it is imported."""
+    _opener[:] = [opener]
+
+
+def open_store(what: str | Store) -> Store:
+    """The store that a URL names, not yet open; a Store as it is."""
+    return what if isinstance(what, Store) else _opener[0](what)

@@ -10,9 +10,10 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, is_typeddict
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import PydanticUndefined
 
 from yggdrasil.core.messages import Message, user
 from yggdrasil.errors import PortError
@@ -105,12 +106,12 @@ def _qualified(kind: Any) -> str:
 # --- casts
 
 Cast = Callable[[Any], Any]
-_CASTS: dict[tuple[str, str], Cast] = {}
+_CASTS: dict[tuple[PortType, PortType], Cast] = {}
 
 
 def register_cast(source: Any, target: Any, cast: Cast) -> None:
     """Let a `source` port feed a `target` port: `cast` turns the value. ValueError when the pair is taken."""
-    key = (port_type(source).name, port_type(target).name)
+    key = (port_type(source), port_type(target))
     if key in _CASTS and _CASTS[key] is not cast:
         raise ValueError(f"a cast from {key[0]} to {key[1]} is registered already")
     _CASTS[key] = cast
@@ -118,7 +119,7 @@ def register_cast(source: Any, target: Any, cast: Cast) -> None:
 
 def cast_between(source: PortType, target: PortType) -> Cast | None:
     """The registered cast, or None when the value goes over as it is."""
-    return None if not _CASTS or fits_as_is(source, target) else _CASTS.get((source.name, target.name))
+    return None if fits_as_is(source, target) else _CASTS.get((source, target))
 
 
 register_cast("text", "messages", lambda text: [user(text)])
@@ -129,46 +130,88 @@ register_cast("text", "messages", lambda text: [user(text)])
 
 def fits(source: PortType, target: PortType) -> bool:
     """Whether a value of `source` may go to `target`, by itself or through a cast."""
-    return fits_as_is(source, target) or (source.name, target.name) in _CASTS
+    return fits_as_is(source, target) or (source, target) in _CASTS
 
 
 def fits_as_is(source: PortType, target: PortType) -> bool:
     """Whether a value of `source` may go to `target` without a cast."""
-    if source == target or "any" in (source.name, target.name):
+    if source == target or Any in (source.annotation, target.annotation):
         return True
     for one, other in ((source, target), (target, source)):
-        if other.name in KINDS and _qualified(one.annotation) in KINDS[other.name][1]:
+        if _is_kind(other) and _lineage(one.annotation) & set(KINDS[other.name][1]):
             return True
     if source.annotation is None or target.annotation is None:
         return False
     return _subtype(source.annotation, target.annotation)
 
 
+def sure(source: PortType, target: PortType) -> bool:
+    """Whether every value of `source` is one of `target`: what is merely possible is checked when a value comes."""
+    if target.annotation is Any or source == target:
+        return True
+    if source.annotation is None or target.annotation is None or source.annotation is Any:
+        return False
+    return _subtype(source.annotation, target.annotation, sure=True)
+
+
+def _is_kind(what: PortType) -> bool:
+    return what.name in KINDS and what.annotation is KINDS[what.name][0]
+
+
+def _lineage(annotation: Any) -> set[str]:
+    """The qualified names of a class and its bases."""
+    kind = _class(annotation)
+    return {_qualified(c) for c in kind.__mro__} if kind is not None else set()
+
+
 def _members(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
-def _subtype(source: Any, target: Any) -> bool:
-    if Any in (source, target) or source == target or isinstance(target, TypeVar) or isinstance(source, TypeVar):
+def _subtype(source: Any, target: Any, *, sure: bool = False) -> bool:
+    """Whether a `source` may be a `target`; with `sure`, whether it always is."""
+    source, target = _bare(source), _bare(target)
+    if source == target or target is Any or target is object:
         return True
+    if source is Any or isinstance(target, TypeVar) or isinstance(source, TypeVar):
+        return not sure
     sources, targets = _members(source), _members(target)
     if len(sources) > 1 or len(targets) > 1:
-        # None is let through here: whether it comes is known at run time only
-        return all(any(_subtype(s, t) for t in targets) for s in sources if s is not type(None))
+        # None is let through unless it must be sure: whether it comes is known at run time only
+        some = [s for s in sources if sure or s is not type(None)]
+        return all(any(_subtype(s, t, sure=sure) for t in targets) for s in some)
     if get_origin(source) is Literal:
         values = get_args(source)
         if get_origin(target) is Literal:
             return set(values) <= set(get_args(target))
-        return all(_subtype(type(v), target) for v in values)
+        return all(_subtype(type(v), target, sure=sure) for v in values)
     one, other = _class(source), _class(target)
     if one is None or other is None:
-        return True
-    if not (issubclass(one, other) or (one is int and other is float)):
+        return not sure
+    if not (_is_subclass(one, other) or (one is int and other is float)):
         return False
+    if is_typeddict(target):
+        return not sure
     one_args, other_args = get_args(source), get_args(target)
-    if not one_args or not other_args or len(one_args) != len(other_args):
+    if not other_args:
         return True
-    return all(a is ... or b is ... or _subtype(a, b) for a, b in zip(one_args, other_args, strict=True))
+    if not one_args or len(one_args) != len(other_args):
+        return not sure
+    return all(
+        a is b or (not sure if a is ... or b is ... else _subtype(a, b, sure=sure))
+        for a, b in zip(one_args, other_args, strict=True)
+    )
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _is_subclass(one: type[Any], other: type[Any]) -> bool:
+    try:
+        return issubclass(one, other)
+    except TypeError:  # a protocol that cannot be looked at: whether it fits shows when it is used
+        return True
 
 
 def _class(annotation: Any) -> type[Any] | None:
@@ -184,22 +227,20 @@ def _class(annotation: Any) -> type[Any] | None:
 def _checker(kind: PortType) -> Callable[[Any], str]:
     """A function value -> "" when it fits, else the reason."""
     annotation = kind.annotation
-    if kind.name == "any" or annotation is None:
-        classes = KINDS[kind.name][1] if kind.name in KINDS else ()
-        return (lambda value: "") if not classes else _by_name(kind.name, classes)
+    if annotation is Any:
+        return lambda value: ""
+    if annotation is None:
+        return _by_name(kind.name, KINDS[kind.name][1])
     plain = _class(annotation) if not get_args(annotation) and not is_typeddict(annotation) else None
     if plain is not None:
-        accepted: Any = (int, float) if plain is float else plain
-        return lambda value: "" if isinstance(value, accepted) else f"is {type(value).__name__}, not {kind.name}"
-    try:
-        adapter = TypeAdapter[Any](annotation, config=ConfigDict(arbitrary_types_allowed=True, strict=True))
-    except Exception:  # a type that pydantic cannot build is checked by its origin alone
-        origin = _class(annotation) or object
-        return lambda value: "" if isinstance(value, origin) else f"is {type(value).__name__}, not {kind.name}"
+        return _by_class(kind.name, (int, float) if plain is float else plain)
+    adapter = _adapter(annotation)
+    if adapter is None:
+        return _by_class(kind.name, _class(annotation) or object)
 
     def check(value: Any) -> str:
         try:
-            adapter.validate_python(value)
+            adapter.validate_python(value, strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = "".join(f"[{part!r}]" for part in first["loc"] if not isinstance(part, str) or "[" not in part)
@@ -209,11 +250,36 @@ def _checker(kind: PortType) -> Callable[[Any], str]:
     return check
 
 
+def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
+    """Pydantic's reading of a type; None for one that it cannot build, which is then checked by its class alone."""
+    for config in (ConfigDict(arbitrary_types_allowed=True), None):  # a TypedDict takes no config from outside
+        try:
+            return TypeAdapter[Any](annotation, config=config)
+        except (PydanticUserError, NameError, TypeError, RecursionError):
+            continue
+    return None
+
+
+def _by_class(name: str, accepted: Any) -> Callable[[Any], str]:
+    try:
+        isinstance(None, accepted)
+    except TypeError:  # a protocol that cannot be looked at
+        return lambda value: ""
+    return lambda value: "" if isinstance(value, accepted) else f"is {type(value).__name__}, not {name}"
+
+
+_FRAMES = ("image", "video")
+
+
 def _by_name(name: str, classes: tuple[str, ...]) -> Callable[[Any], str]:
+    wanted = set(classes)
+
     def check(value: Any) -> str:
-        found = {_qualified(c) for c in type(value).__mro__}
-        # image and video may come as a list of frames
-        return "" if found & set(classes) or isinstance(value, list) else f"is {type(value).__name__}, not {name}"
+        if wanted & {_qualified(c) for c in type(value).__mro__}:
+            return ""
+        if name in _FRAMES and isinstance(value, list | tuple):
+            return next((f"has a frame that {reason}" for reason in map(check, value) if reason), "")
+        return f"is {type(value).__name__}, not {name}"
 
     return check
 
@@ -260,8 +326,9 @@ class Port:
         """What one edge into this input must bring: an element where the port collects a list or a dict."""
         if self.many not in ("list", "dict"):
             return self.type
-        arguments = get_args(self.type.annotation)
-        return port_type(arguments[-1]) if arguments else port_type("any")
+        whole = next((m for m in _members(self.type.annotation) if m is not type(None)), None)
+        elements = [a for a in get_args(whole) if a is not ...]
+        return port_type(elements[-1]) if elements else port_type("any")
 
     @property
     def required(self) -> bool:
@@ -294,22 +361,19 @@ def _ports(what: Any, *, optional_from_default: bool) -> dict[str, Port]:
             name: Port(
                 name,
                 port_type(item.annotation),
-                default=MISSING if item.is_required() or not optional_from_default else item.get_default(call_default_factory=True),
+                optional=not item.is_required() and optional_from_default,
+                default=item.default if optional_from_default and item.default is not PydanticUndefined else MISSING,
                 doc=item.description or "",
             )
             for name, item in what.model_fields.items()
         }
     if is_typeddict(what):
-        return {n: Port(n, port_type(t), optional=n not in what.__required_keys__) for n, t in _hints(what).items()}
+        hints = get_type_hints(what)
+        return {n: Port(n, port_type(t), optional=n not in what.__required_keys__) for n, t in hints.items()}
     if isinstance(what, Mapping):
         return {n: p if isinstance(p, Port) else Port(n, port_type(p)) for n, p in what.items()}
-    ports = {p.name: p for p in what}
-    if len(ports) != len(what):
-        raise PortError("a port name is used twice: " + ", ".join(p.name for p in what))
+    listed = list(what)
+    ports = {p.name: p for p in listed}
+    if len(ports) != len(listed):
+        raise PortError("a port name is used twice: " + ", ".join(p.name for p in listed))
     return ports
-
-
-def _hints(what: Any) -> dict[str, Any]:
-    from typing import get_type_hints
-
-    return get_type_hints(what)

@@ -16,6 +16,7 @@ from yggdrasil.core.budget import Budget
 from yggdrasil.core.events import Event, NodeFinished, NodeStarted, RunFailed, RunFinished, RunStarted
 from yggdrasil.core.result import Result
 from yggdrasil.errors import BlockError, PortError, RunTimeoutError, YggdrasilError
+from yggdrasil.runtime.group import first_failure
 from yggdrasil.runtime.spawn import spawn
 
 _LEVEL_OPTIONS = frozenset({"ticks", "thread", "store", "dry_run"})
@@ -101,12 +102,15 @@ async def _call(what: Runnable, inputs: Any, named: Mapping[str, Any], options: 
     ctx = _context(what, options, profile)
     values = bind(what.spec, what.accept(inputs), named, ctx.path)
     seconds = options.get("timeout")
+    if "store" in options and "thread" not in options and not what.keeps_itself:
+        raise PortError(f"{what.label} keeps nothing by itself", hint='run(..., thread="t1", store=...)')
+    perform = _durably if "thread" in options and not what.keeps_itself else _perform
     if seconds is None:
-        result = await _perform(what, values, ctx)
+        result = await perform(what, values, ctx)
     else:
         try:
             with anyio.fail_after(seconds):
-                result = await _perform(what, values, ctx)
+                result = await perform(what, values, ctx)
         except TimeoutError as error:
             raise RunTimeoutError(
                 f"the run took longer than {seconds:g} s", path=ctx.path, hint=f"timeout={seconds * 4:g}"
@@ -152,6 +156,23 @@ async def _perform(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -
         raise
     ctx.emit(RunFinished, result=result)
     return result
+
+
+async def _durably(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -> Result:
+    """Run as the thread that the options name: effects are recorded, and a run under way is taken up."""
+    from yggdrasil.runtime.thread import open_thread
+
+    options = ctx.run.options
+    try:
+        async with open_thread(options.get("thread"), options.get("store"), values) as thread:
+            ctx.run.effects = thread.effects
+            ctx.run.scope = f"run:{thread.number}"
+            result = await _perform(what, values, ctx)
+            await thread.finish()
+            return result
+    except BaseExceptionGroup as failures:
+        error = first_failure(failures)
+        raise error from error.__cause__
 
 
 async def _execute(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -> Result:

@@ -36,7 +36,8 @@ async def concurrently() -> AsyncIterator[Callable[..., None]]:
 
                 yield spawn_anyio
     except BaseExceptionGroup as failures:
-        raise first_failure(failures) from None
+        error = first_failure(failures)
+        raise error from error.__cause__
 
 
 def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
