@@ -348,6 +348,9 @@ class Container(Runnable):
             end = endpoint(self.until)
             if end.node not in self.nodes or end.port not in self.nodes[end.node].block.spec.outputs:
                 problems.append(Problem("until", f"there is no output {self.until!r}", '"node.port"'))
+            elif not any(end.node in loop.nodes for loop in self.plan.loops):
+                hint = f"an edge from {end} back to a node of the loop"
+                problems.append(Problem("until", f"{self.until} lies in no loop, so it can end none", hint))
         if not any(p.level == "error" for p in problems):
             problems += self._level_problems()
         return problems
