@@ -115,6 +115,7 @@ def test_the_screen_tells_it_too(capsys: pytest.CaptureFixture[str], monkeypatch
         ({"images": [PICTURE.reference()]}, f"image/png of {len(PICTURE.data)} bytes"),
         ({"texts": [{"payload": {"text": "x"}}]}, "x"),
         ({"n": 3}, '{"n": 3}'),
+        ({"colours": ["blue"], "words": "A valley."}, "A valley."),
         (None, ""),
         ({}, ""),
     ],

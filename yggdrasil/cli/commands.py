@@ -94,15 +94,17 @@ def validate(what: Thing, overlay: Overlay = None, as_json: Json = False) -> Non
 @app.command()
 def export(
     world: World,
-    content: Annotated[bool, typer.Option("--content", help="The content with its history: an End World.")] = False,
+    content: Annotated[bool, typer.Option("--content", help="The content with its history.")] = False,
     store: Store = None,
     overlay: Overlay = None,
     output: Annotated[Optional[Path], typer.Option(help="A file to write instead of standard output.")] = None,  # noqa: UP045
-    as_json: Annotated[bool, typer.Option("--json", help="JSON: the same bytes for the same content.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The content alone, as JSON: the same bytes for the same content.")
+    ] = False,
 ) -> None:
     """Write what a world has become.
 
-    With --content an End World: the content with its history, which can be read and linked, never changed.
+    With --content an End World: fixed, readable, linkable; a file of it can be opened like any world.
     """
     if not content:
         raise typer.BadParameter("say what to export", param_hint="--content")

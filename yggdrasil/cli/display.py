@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from yggdrasil.cli.words import say
+from yggdrasil.cli.words import words
 from yggdrasil.core.events import (
     ActionReceived,
     Event,
@@ -75,7 +75,7 @@ def tell(event: Event) -> str:
         case TickStarted():
             return f"tick {event.tick}"
         case StageFinished():
-            said = say(event.output)
+            said = words(event.output)
             return f"  {event.stage}: {said}" if said else f"  {event.stage}"
         case StateDropped():
             return f"  dropped what was begun: {', '.join(event.filled)}"
@@ -158,11 +158,11 @@ class Screen:
 
     def _tell_block(self, event: StageFinished) -> None:
         self._doing = ""
-        said = say(event.output)
+        said = words(event.output)
         if event.block == "chronicle" and said:
             self._print(said)
         elif event.block == "intent" and said:
-            self._print(f"{event.stage.split('/')[-1]}: {say(event.output, 400)}", style="dim")
+            self._print(f"{event.stage.split('/')[-1]}: {said}", style="dim")
         elif event.block == "artifacts" and isinstance(event.output, dict) and event.output.get("texts"):
             self._print(said, style="italic")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,19 @@ class Place:
 
 
 def locate(what: str, store: str | None, overlay: str | None) -> Place:
-    """The world that `what` names, and its store: `sqlite:///<world>.db` in the current folder unless one is given."""
+    """The world that `what` names, and its store.
+
+    The store given, else the one its file names, else `sqlite:///<world>.db` in the current folder.
+    """
     found = find(what, "world", overlay=overlay)
-    url = store if store is not None else f"sqlite:///{file_name(found.name)}.db"
+    url = store or _own_store(found) or f"sqlite:///{file_name(found.name)}.db"
     return Place(found, what, url, store is not None, folder_for(url, found.name))
+
+
+def _own_store(found: Found) -> str | None:
+    execution = found.config.get("execution")
+    store = execution.get("store") if isinstance(execution, Mapping) else None
+    return store if isinstance(store, str) and store else None
 
 
 def lives(place: Place) -> bool:

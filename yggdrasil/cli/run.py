@@ -19,6 +19,7 @@ from yggdrasil.cli.pictures import write_pictures
 from yggdrasil.cli.places import Place, locate
 from yggdrasil.core.events import TickFinished, WorldParked
 from yggdrasil.errors import ParkedError
+from yggdrasil.levels.live import LiveWorld
 from yggdrasil.levels.world import World
 
 
@@ -57,14 +58,14 @@ class _Stops:
         left = max(self.order.ticks - self.done, 1)
         return replace(self.order, ticks=left, action=self.order.action if self.done == 0 else None).line()
 
-    async def listen(self, world: World) -> None:
+    async def listen(self, world: LiveWorld) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for _ in signals:
                 if self.asked:
                     self.at_once()
                 self.asked = True
                 self.display.note("stopping at the next safe point; Ctrl-C again stops at once, and loses nothing")
-                await world.stop()
+                world.stop("a signal")
 
     def at_once(self) -> None:
         """Leave without a word to anyone: the journal holds everything, and the lease of a dead process passes on."""
@@ -110,7 +111,7 @@ async def _live(order: Order, place: Place, display: Display, stops: _Stops) -> 
         await _catch_up(world, place)
         async with _listening(stops, world):
             async for event in world.stream(ticks=order.ticks, action=order.action):
-                display.hear(event)
+                display.hear(event if event.tick is not None else replace(event, tick=world.tick))
                 if isinstance(event, TickFinished):
                     stops.done += 1
                     async for path in write_pictures(place.pictures, event.tick or 0, event.state, world.blob):
@@ -120,7 +121,7 @@ async def _live(order: Order, place: Place, display: Display, stops: _Stops) -> 
     return parked
 
 
-async def _catch_up(world: World, place: Place) -> None:
+async def _catch_up(world: LiveWorld, place: Place) -> None:
     """Write the pictures of the last tick, in case a crash came between the tick and its pictures."""
     if world.tick:
         async for _ in write_pictures(place.pictures, world.tick, world.state, world.blob):
@@ -128,7 +129,7 @@ async def _catch_up(world: World, place: Place) -> None:
 
 
 @asynccontextmanager
-async def _listening(stops: _Stops, world: World) -> AsyncIterator[None]:
+async def _listening(stops: _Stops, world: LiveWorld) -> AsyncIterator[None]:
     async with anyio.create_task_group() as group:
         group.start_soon(stops.listen, world)
         yield

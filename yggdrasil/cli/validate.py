@@ -21,7 +21,7 @@ def validate_entry(what: str, overlay: str | None, as_json: bool) -> int:
         found = find(what, "", overlay=overlay)
         name = f"{found.kind} {found.name}"
         with found.scope():
-            problems = problems_of(what, found, overlay)
+            problems = problems_of(found)
     except ValidationError as error:
         problems = error.problems
     except SpecError as error:
@@ -36,12 +36,12 @@ def validate_entry(what: str, overlay: str | None, as_json: bool) -> int:
     return INVALID.code if wrong else DONE.code
 
 
-def problems_of(what: str, found: Found, overlay: str | None) -> Sequence[Problem]:
+def problems_of(found: Found) -> Sequence[Problem]:
     """The problems of a found entry; SpecError when it cannot even be built."""
     if found.kind == "world":
-        import anyio
+        from yggdrasil.levels.world_file import read_world
 
-        return anyio.run(_problems_of_world, what, overlay)
+        return read_world(found).validate()
     if found.kind == "tool":
         active_registry().build(f"tool/{found.name}", {})
         return []
@@ -51,11 +51,3 @@ def problems_of(what: str, found: Found, overlay: str | None) -> Sequence[Proble
     from yggdrasil.levels.read import Origin, read_level
 
     return read_level(found.config, Origin(found.file, found.root), found.kind).validate(strict=False)
-
-
-async def _problems_of_world(what: str, overlay: str | None) -> Sequence[Problem]:
-    from yggdrasil.levels.world import World
-
-    async with World.open(what, store="memory://", overlay=overlay) as world:
-        found: Sequence[Problem] = world.validate()
-        return found

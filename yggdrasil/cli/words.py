@@ -8,19 +8,34 @@ from typing import Any
 
 from yggdrasil.core.blob import is_reference, references
 
-_SPEAKING = ("text", "chronicle", "story", "summary", "sentence", "title", "what", "description", "caption", "deed")
+_SPEAKING = (
+    "text",
+    "words",
+    "chronicle",
+    "story",
+    "summary",
+    "sentence",
+    "title",
+    "what",
+    "description",
+    "caption",
+    "deed",
+)
 """The keys under which a block keeps its words, the telling ones first."""
 
 
 def say(value: Any, limit: int = 0) -> str:
     """The words in a block's value, else its JSON; at most `limit` characters when given."""
-    text = _words(value)
+    text = words(value)
+    if not text and value not in (None, "", [], {}):
+        text = json.dumps(value, ensure_ascii=False, default=str)
     if limit and len(text) > limit:
         text = text[: limit - 3].rstrip() + "..."
     return text
 
 
-def _words(value: Any) -> str:
+def words(value: Any) -> str:
+    """The words in a block's value; "" when it holds none (numbers and names for a machine)."""
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, Mapping) and not is_reference(value):
@@ -29,21 +44,17 @@ def _words(value: Any) -> str:
             if isinstance(found, str) and found.strip():
                 return found.strip()
             if isinstance(found, Mapping | list) and found:
-                inner = _words(found)
+                inner = words(found)
                 if inner:
                     return inner
         values = list(value.values())
         if len(values) == 1 and isinstance(values[0], Mapping | list):
-            return _words(values[0])
+            return words(values[0])
     if isinstance(value, list) and value:
         if all(isinstance(item, str) for item in value):
             return " ".join(value).strip()
         last = value[-1]
         if isinstance(last, Mapping) and not is_reference(last):
-            return _words(last)
-    if value in (None, "", [], {}):
-        return ""
+            return words(last)
     found = list(references(value))
-    if found:
-        return ", ".join(f"{r.get('media_type', 'bytes')} of {r.get('size', '?')} bytes" for r in found)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return ", ".join(f"{r.get('media_type', 'bytes')} of {r.get('size', '?')} bytes" for r in found)
