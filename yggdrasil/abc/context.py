@@ -59,6 +59,18 @@ class Run:
         self.sequence = 0
         self.usage = Usage()
 
+    def under(self, **changed: Any) -> Run:
+        """A run inside this one that differs in what is `changed`; `absorb` it when it has ended."""
+        names = ("seed", "scope", "tick", "device", "training", "effects", "hooks", "clock", "options", "loop_steps")
+        other = Run(**{name: changed.get(name, getattr(self, name)) for name in names})
+        other.sequence = self.sequence
+        return other
+
+    def absorb(self, other: Run) -> None:
+        """Count what a run inside this one spent and told."""
+        self.usage = self.usage + other.usage
+        self.sequence = max(self.sequence, other.sequence)
+
 
 class RunContext:
     """A place in a run. `child(name)` is the place below.
@@ -67,6 +79,7 @@ class RunContext:
     """
 
     __slots__ = ("_path", "budget", "key", "name", "parent", "run")
+    turn: int | None = None
 
     def __init__(self, run: Run, name: str, parent: RunContext | None = None, budget: Budget | None = None) -> None:
         self.run = run
@@ -94,9 +107,17 @@ class RunContext:
 
     @property
     def seed(self) -> int | None:
-        """This place's own seed, derived from the run's; None when the run has none."""
+        """This place's own seed, derived from the run's; None when the run has none. Each turn of a loop has another."""
         seed = self.run.seed
-        return None if seed is None else derive(seed, self.run.scope, self.path)
+        if seed is None:
+            return None
+        turns = []
+        place: RunContext | None = self
+        while place is not None:
+            if place.turn is not None:
+                turns.append(place.turn)
+            place = place.parent
+        return derive(seed, self.run.scope, self.path, *reversed(turns))
 
     def random(self) -> random.Random:
         """A generator for this place: the same numbers for the same run seed, scope and path."""
@@ -154,3 +175,14 @@ class RunContext:
             return await perform("")
         result: T = await effects.call(self, Effect(kind, request, perform, encode, decode, idempotent))
         return result
+
+
+class Turn(RunContext):
+    """The same place in one iteration of a loop, so that random numbers differ from one to the next."""
+
+    __slots__ = ("turn",)
+
+    def __init__(self, ctx: RunContext, turn: int) -> None:
+        super().__init__(ctx.run, ctx.name, ctx.parent, ctx.budget)
+        self._path = ctx.path
+        self.turn = turn

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from yggdrasil.core.ports import MISSING, Port, Spec, misfit
 from yggdrasil.errors import PortError, close_names
 
-RESERVED = frozenset(
-    "seed ticks thread store training device budget timeout num_loop_steps dry_run profile hooks context".split()
-)
+RESERVED = frozenset({
+    "seed", "ticks", "thread", "store", "training", "device", "budget", "timeout", "num_loop_steps", "dry_run",
+    "profile", "hooks", "context",
+})  # fmt: skip
 """The options of `run` on every level. A port so named is passed in the mapping."""
 
 
 def bind(spec: Spec, value: Any, named: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """The inputs of one call, checked, with the defaults of those that are absent.
+    """The inputs of one call, checked, defaults included.
 
     A mapping whose keys are ports names several; any other positional value goes to the sole required input,
     or the first one where none is required. PortError names what is missing, unknown or does not fit.
@@ -23,7 +25,7 @@ def bind(spec: Spec, value: Any, named: Mapping[str, Any], path: str = "") -> di
     ports = spec.inputs
     given: dict[str, Any] = {}
     if value is not None:
-        if isinstance(value, Mapping) and value.keys() <= ports.keys():
+        if isinstance(value, Mapping) and value.keys() <= ports.keys() and not _is_value(spec, value, named):
             given.update(value)
         else:
             given[_main(spec, value, path)] = value
@@ -32,27 +34,44 @@ def bind(spec: Spec, value: Any, named: Mapping[str, Any], path: str = "") -> di
             raise PortError(f"input {name!r} is given twice", path=path)
         given[name] = item
     check_inputs(spec, given, path)
-    for name, item in ports.items():
-        if item.default is not MISSING and name not in given:
-            given[name] = item.default
+    return with_defaults(spec, given)
+
+
+def with_defaults(spec: Spec, given: dict[str, Any]) -> dict[str, Any]:
+    """`given` and the defaults of the inputs that are not in it."""
+    for name, port in spec.inputs.items():
+        if port.default is not MISSING and name not in given:
+            given[name] = port.default
     return given
+
+
+def _is_value(spec: Spec, value: Mapping[str, Any], named: Mapping[str, Any]) -> bool:
+    """An empty mapping names no port: it is the value of a sole required input that takes mappings."""
+    required = [p for n, p in spec.inputs.items() if p.required and n not in named]
+    return not value and len(required) == 1 and required[0].type.name != "any" and not misfit(required[0].type, value)
 
 
 def _main(spec: Spec, value: Any, path: str) -> str:
     required = [n for n, p in spec.inputs.items() if p.required]
-    if len(required) == 1:
-        return required[0]
-    if not required and spec.inputs:
-        return next(iter(spec.inputs))
-    if isinstance(value, Mapping):
+    chosen = required[0] if len(required) == 1 else next(iter(spec.inputs), "") if not required else ""
+    if isinstance(value, Mapping) and (not chosen or misfit(spec.inputs[chosen].type, value)):
         unknown = next((k for k in value if k not in spec.inputs), "")
         raise PortError(f"there is no input {unknown!r}; {close_names(str(unknown), spec.inputs)}", path=path)
+    if chosen:
+        return chosen
     names = ", ".join(spec.inputs) or "none"
     raise PortError(
         f"a bare value goes to the sole required input, and there are {len(required)} (inputs: {names})",
         path=path,
-        hint="run(" + ", ".join(f"{n}=..." for n in required) + ")" if required else "run()",
+        hint=_call(required),
     )
+
+
+def _call(names: list[str]) -> str:
+    """The call that names these inputs; those that share a name with an option go in the mapping."""
+    plain = [f"{n}=..." for n in names if n.isidentifier() and n not in RESERVED]
+    mapped = [f'"{n}": ...' for n in names if not n.isidentifier() or n in RESERVED]
+    return "run(" + ", ".join(["{" + ", ".join(mapped) + "}"] * bool(mapped) + plain) + ")"
 
 
 def check_inputs(spec: Spec, given: Mapping[str, Any], path: str = "") -> None:
@@ -61,29 +80,30 @@ def check_inputs(spec: Spec, given: Mapping[str, Any], path: str = "") -> None:
     for name, item in given.items():
         port = ports.get(name)
         if port is None:
+            option = next(iter(get_close_matches(str(name), RESERVED, 1, 0.75)), "")
             raise PortError(
-                f"there is no input {name!r}; {close_names(name, ports)}",
+                f"there is no input {name!r}; {close_names(str(name), ports)}",
                 path=path,
-                hint=f"pass it in the mapping: run({{{name!r}: ...}})" if name in RESERVED else "",
+                hint=f"run({option}=...) is an option" if option else "",
             )
         check_value(port, item, "input", path)
     for name, port in ports.items():
         if name not in given and not port.optional and port.default is MISSING:
             missing = [n for n, p in ports.items() if p.required and n not in given]
-            raise PortError(
-                f"required input {name!r} ({port.type}) is missing",
-                path=path,
-                hint="run(" + ", ".join(f"{n}=..." for n in missing) + ")",
-            )
+            raise PortError(f"required input {name!r} ({port.type}) is missing", path=path, hint=_call(missing))
 
 
-def check_outputs(spec: Spec, given: Mapping[str, Any], path: str = "") -> None:
+def check_outputs(spec: Spec, given: Any, path: str = "") -> None:
     """PortError when an output is undeclared, missing, or does not fit its port."""
     ports = spec.outputs
+    if not isinstance(given, Mapping):
+        kind = type(given).__name__
+        some = ", ".join(f'"{n}": ...' for n in ports)
+        raise PortError(f"it gave {kind}, not a mapping of its outputs", path=path, hint=f"return {{{some}}}")
     for name, item in given.items():
         port = ports.get(name)
         if port is None:
-            raise PortError(f"it gave an undeclared output {name!r}; {close_names(name, ports)}", path=path)
+            raise PortError(f"it gave an undeclared output {name!r}; {close_names(str(name), ports)}", path=path)
         check_value(port, item, "output", path)
     for name, port in ports.items():
         if name not in given and not port.optional:

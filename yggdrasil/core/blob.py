@@ -37,8 +37,11 @@ class Blob:
 
 
 def is_reference(value: Any) -> bool:
-    """Whether `value` is the JSON form of a blob."""
-    return isinstance(value, Mapping) and KEY in value
+    """Whether `value` is the JSON form of a blob: what merely has such a key is data like any other."""
+    if not isinstance(value, Mapping) or KEY not in value or len(value) != 3:
+        return False
+    name = value[KEY]
+    return isinstance(name, str) and len(name) == 64 and "media_type" in value and "size" in value
 
 
 def references(value: Any) -> Iterator[Mapping[str, Any]]:

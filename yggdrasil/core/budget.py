@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yggdrasil.core.messages import Usage
-from yggdrasil.errors import BudgetError
+from yggdrasil.errors import BudgetError, ConfigError
 
 
 class Budget:
@@ -26,6 +26,9 @@ class Budget:
         parent: Budget | None = None,
         spent: Usage | None = None,
     ) -> None:
+        for name, limit in (("tokens", tokens), ("cost", cost), ("steps", steps), ("seconds", seconds)):
+            if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit >= 0):
+                raise ConfigError(f"the budget's {name} is {limit!r}", hint=f"Budget({name}=1000)")
         self.tokens, self.cost, self.steps, self.seconds = tokens, cost, steps, seconds
         self.parent = parent
         self.spent = spent or Usage()
@@ -47,9 +50,8 @@ class Budget:
             ("seconds", self.seconds, now - self.started),
         ):
             if limit is not None and used >= limit:
-                raise BudgetError(
-                    f"the budget of {limit} {name} is spent ({used:g} used)", path=path, hint=f"budget=Budget({name}=...)"
-                )
+                sentence = f"the budget of {limit:g} {name} is spent ({used:g} used)"
+                raise BudgetError(sentence, path=path, hint=f"budget=Budget({name}=...)")
         if self.parent is not None:
             self.parent.require(now, path)
 

@@ -28,7 +28,10 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """SHA-256, in hex, of the canonical JSON of `value`."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    try:
+        return hashlib.sha256(canonical(value).encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise PortError(f"a text is not Unicode: {error}", hint="decode bytes as what they are") from error
 
 
 def digest_bytes(data: bytes) -> str:
@@ -42,9 +45,16 @@ def derive(seed: int, *names: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
 def parse(text: str, *, path: str = "") -> Any:
     """JSON text to a value; CorruptError where it is not JSON."""
     try:
-        return json.loads(text)
+        return _decode(text)
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"not JSON: {error}", path=path) from error

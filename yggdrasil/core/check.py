@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from yggdrasil.core.plan import cycles, make_plan
+from yggdrasil.core.plan import components, cycles, make_plan
 from yggdrasil.core.ports import fits
 from yggdrasil.core.topology import Call, Edge, Endpoint, Topology
 from yggdrasil.errors import Problem, ValidationError, close_names
@@ -60,9 +60,11 @@ def check(topology: Topology) -> list[Problem]:
     """Every problem of a topology; errors first."""
     problems = [p for edge in topology.edges for p in edge_problems(topology, edge)]
     problems += [p for call in topology.calls for p in call_problems(topology, call)]
+    problems += _call_cycles(topology)
     problems += _boundary(topology)
     if problems:
         return problems
+    problems += _disagreeing(topology)
     problems += _crowded(topology)
     problems += _unmet(topology)
     if not any(p.level == "error" for p in problems):
@@ -71,6 +73,28 @@ def check(topology: Topology) -> list[Problem]:
         except ValidationError as error:
             problems += error.problems
     return problems + list(_dangling(topology))
+
+
+def _call_cycles(topology: Topology) -> Iterator[Problem]:
+    following: dict[str, set[str]] = defaultdict(set)
+    for call in topology.calls:
+        following[call.source].add(call.target)
+    for group in components(sorted(topology.nodes), following):
+        if len(group) > 1 or group[0] in following.get(group[0], ()):
+            circle = " -> ".join([*group, group[0]])
+            yield Problem(circle, "agents that call each other in a circle never end", "take a call edge out")
+
+
+def _disagreeing(topology: Topology) -> Iterator[Problem]:
+    """One exposed input feeds several ports whose types exclude each other."""
+    for name, port in topology.spec.inputs.items():
+        for end in topology.exposed_inputs[name]:
+            into = topology.nodes[end.node].inputs[end.port]
+            wanted = into.type if port.many != "single" else into.takes
+            if not fits(port.type, wanted):
+                yield Problem(
+                    f"inputs.{name}", f"it brings {port.type}, and {end} takes {wanted}", "expose them under two names"
+                )
 
 
 def _boundary(topology: Topology) -> Iterator[Problem]:
@@ -112,9 +136,8 @@ def _unmet(topology: Topology) -> Iterator[Problem]:
     for node in topology.static:
         for name, port in topology.nodes[node].inputs.items():
             if port.required and (node, name) not in fed:
-                yield Problem(
-                    f"{node}.{name}", f"nothing feeds this required input ({port.type})", f'expose_input("{node}", "{name}")'
-                )
+                sentence = f"nothing feeds this required input ({port.type})"
+                yield Problem(f"{node}.{name}", sentence, f'expose_input("{node}", "{name}")')
 
 
 def _dangling(topology: Topology) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ def merge(many: Many, values: Sequence[tuple[str, Any]], path: str = "") -> Any:
     """One value from `(source, value)` pairs in canonical order; absent sources are left out by the caller.
 
     first: the first; list: all; concat: texts joined, lists and arrays (along their first axis) put together;
-    sum: added up; dict: by source, as `node.port`.
+    sum: added up; dict: by source, as `node.port`. PortError, with the sources, where that cannot be done.
     """
     if many == "first":
         return values[0][1]
@@ -24,11 +24,12 @@ def merge(many: Many, values: Sequence[tuple[str, Any]], path: str = "") -> Any:
         return [value for _, value in values]
     if many == "dict":
         return dict(values)
+    plain = [value for _, value in values]
     try:
-        return reduce(add, (v for _, v in values)) if many == "sum" else _concat([v for _, v in values])
-    except TypeError as error:
+        return reduce(add, plain) if many == "sum" else _concat(plain)
+    except (TypeError, ValueError, RuntimeError) as error:  # numpy says ValueError, torch RuntimeError
         names = ", ".join(f"{source} ({type(value).__name__})" for source, value in values)
-        raise PortError(f"{many} cannot put together {names}", path=path, hint="use list or dict") from error
+        raise PortError(f"{many} cannot put together {names}: {error}", path=path, hint="use list or dict") from error
 
 
 def _concat(values: Sequence[Any]) -> Any:
@@ -39,4 +40,9 @@ def _concat(values: Sequence[Any]) -> Any:
         return sys.modules["numpy"].concatenate(list(values))
     if isinstance(values[0], str):
         return "".join(values)
+    if isinstance(values[0], bytes):
+        return b"".join(values)
+    for value in values:
+        if not isinstance(value, list | tuple):
+            raise TypeError("only texts, bytes, lists and arrays have an end to go on from")
     return [item for value in values for item in value]

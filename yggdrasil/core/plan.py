@@ -10,31 +10,36 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from yggdrasil.core.ports import Cast, Many, Port, cast_between
+from yggdrasil.core.ports import MISSING, Cast, Many, Port, PortType, cast_between, sure
 from yggdrasil.core.topology import OUTSIDE, Endpoint, Topology
 from yggdrasil.errors import Problem, ValidationError
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a value comes from. `previous`: from the iteration before (a back edge of a loop)."""
+    """Where a value comes from.
+
+    cast       turns the value
+    previous   it is from the iteration before (a back edge of a loop)
+    unsure     the type a value is checked for when it comes, where the types alone do not promise it
+    """
 
     end: Endpoint
     cast: Cast | None = None
     previous: bool = False
+    unsure: PortType | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What feeds one input port, in canonical order. No sources: its default, or nothing."""
+    """What feeds one input port, in canonical order. No sources: its default, or nothing.
+
+    `many`: how several sources become one value; "single" where the only one brings the whole.
+    """
 
     port: Port
     sources: tuple[Source, ...]
-
-    @property
-    def many(self) -> Many:
-        """How several sources become one value."""
-        return self.port.many
+    many: Many
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +196,7 @@ Feeds = dict[str, dict[str, list[Endpoint]]]
 
 
 def _feeds(topology: Topology) -> Feeds:
-    """node -> input port -> its sources, the level's own inputs first, then by id."""
+    """Node -> input port -> its sources, the level's own inputs first, then by id."""
     feeds: Feeds = {node: {} for node in topology.static}
     for name, ends in sorted(topology.exposed_inputs.items()):
         for end in ends:
@@ -202,16 +207,30 @@ def _feeds(topology: Topology) -> Feeds:
     return feeds
 
 
-def _source(topology: Topology, end: Endpoint, port: Port, *, previous: bool = False) -> Source:
-    ports = topology.spec.inputs if end.node == OUTSIDE else topology.nodes[end.node].outputs
-    return Source(end, cast_between(ports[end.port].type, port.takes), previous)
+def _whole(topology: Topology, node: str, port: Port) -> bool:
+    """Whether a collecting input has one source, the level's own input, which then brings the whole collection."""
+    return topology.sources_of(Endpoint(node, port.name)) == 1
+
+
+def _bind(topology: Topology, node: str, port: Port, ends: Sequence[Endpoint], *, previous: bool = False) -> Binding:
+    """What feeds `port` from `ends`."""
+    whole = all(e.node == OUTSIDE for e in ends) and _whole(topology, node, port)
+    wanted = port.type if whole else port.takes
+    sources = []
+    for end in ends:
+        ports = topology.spec.inputs if end.node == OUTSIDE else topology.nodes[end.node].outputs
+        given = ports[end.port].type
+        cast = cast_between(given, wanted)
+        unsure = None if cast is not None or sure(given, wanted) else wanted
+        sources.append(Source(end, cast, previous, unsure))
+    return Binding(port, tuple(sources), "single" if whole else port.many)
 
 
 def _bindings(topology: Topology, node: str, feeds: Mapping[str, Sequence[Endpoint]]) -> tuple[Binding, ...]:
     return tuple(
-        Binding(port, tuple(_source(topology, e, port) for e in feeds.get(name, ())))
+        _bind(topology, node, port, feeds.get(name, ()))
         for name, port in topology.nodes[node].inputs.items()
-        if name in feeds
+        if name in feeds or port.default is not MISSING
     )
 
 
@@ -273,13 +292,14 @@ def _loop_bindings(
 ) -> tuple[tuple[Binding, ...], tuple[Binding, ...]]:
     first, later = [], []
     for name, port in topology.nodes[node].inputs.items():
-        if name not in feeds:
+        if name not in feeds and port.default is MISSING:
             continue
-        looped = [e for e in feeds[name] if (e, Endpoint(node, name)) in back]
-        fresh = [e for e in feeds[name] if e not in looped]
-        first.append(Binding(port, tuple(_source(topology, e, port) for e in fresh)))
-        again = [_source(topology, e, port, previous=True) for e in looped]
-        later.append(Binding(port, tuple(again) or tuple(_source(topology, e, port) for e in fresh)))
+        ends = feeds.get(name, ())
+        looped = [e for e in ends if (e, Endpoint(node, name)) in back]
+        fresh = [e for e in ends if e not in looped]
+        begin = _bind(topology, node, port, fresh)
+        first.append(begin)
+        later.append(_bind(topology, node, port, looped, previous=True) if looped else begin)
     return tuple(first), tuple(later)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from yggdrasil.core.ports import MISSING, Port, Spec, port_type
@@ -33,13 +35,19 @@ class Signature:
 def read_signature(function: Callable[..., Any], outputs: Any = None) -> Signature:
     """The Signature of `function`; PortError, naming it, when it cannot be a block."""
     name = getattr(function, "__qualname__", repr(function))
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        raise PortError(
+            f"{name} does not say what it takes, so it cannot be a block", hint=f"def my_{name}(value: int): ..."
+        ) from None
     hints = _hints(function)
     inputs: dict[str, Port] = {}
     config: dict[str, Any] = {}
     context = ""
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in parameters.values():
         annotation = hints.get(parameter.name, Any)
-        if parameter.name == "ctx" or getattr(annotation, "__name__", "") == "RunContext":
+        if parameter.name == "ctx" or _is_context(annotation, parameter.annotation):
             context = parameter.name
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -52,25 +60,59 @@ def read_signature(function: Callable[..., Any], outputs: Any = None) -> Signatu
         if parameter.kind is parameter.KEYWORD_ONLY:
             config[parameter.name] = default
             continue
+        optional = default is not MISSING
         inputs[parameter.name] = Port(
-            parameter.name, port_type(annotation), optional=default is not MISSING, default=default, doc=_note(annotation)
+            parameter.name, port_type(annotation), optional=optional, default=default, doc=_note(annotation)
         )
     returned = hints.get("return", Any)
     several = outputs is not None and len(Spec.declare(outputs=outputs).outputs) != 1
     if outputs is None and is_typeddict(returned):
         outputs, several = returned, True
     if outputs is None:
-        outputs = [Port(OUTPUT, port_type(_yielded(returned)))]
+        outputs = [Port(OUTPUT, port_type(_yielded(returned) if _generates(function) else returned))]
     doc = inspect.getdoc(function) or ""
     return Signature(Spec(inputs, Spec.declare(outputs=outputs).outputs, doc), config, context, several)
 
 
+def underlying(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What is really called: under `functools.partial`, and the `__call__` of an object."""
+    while isinstance(function, partial):
+        function = function.func
+    return function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__
+
+
+def _generates(function: Callable[..., Any]) -> bool:
+    target = underlying(function)
+    return inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)
+
+
+def _is_context(annotation: Any, written: Any) -> bool:
+    named = written if isinstance(written, str) else getattr(annotation, "__name__", "")
+    return named.rpartition(".")[2] == "RunContext"
+
+
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    target = function if inspect.isfunction(function) or inspect.ismethod(function) else type(function).__call__
+    target = underlying(function)
     try:
         return get_type_hints(target, include_extras=True)
-    except (NameError, TypeError):  # an annotation that only a type checker can see: the port takes anything
-        return {k: v for k, v in getattr(target, "__annotations__", {}).items() if not isinstance(v, str)}
+    except (NameError, TypeError, AttributeError):
+        return _hints_one_by_one(target)
+
+
+def _hints_one_by_one(target: Callable[..., Any]) -> dict[str, Any]:
+    """Each annotation by itself: one that only a type checker can see leaves its port open for anything."""
+    plain: Any = inspect.unwrap(target)
+    known = dict(getattr(plain, "__globals__", {}))
+    if hasattr(plain, "__code__"):
+        known |= inspect.getclosurevars(plain).nonlocals
+    hints = {}
+    for name, annotation in getattr(plain, "__annotations__", {}).items():
+        one = SimpleNamespace(__annotations__={name: annotation})
+        try:
+            hints[name] = get_type_hints(one, globalns=known, include_extras=True)[name]
+        except (NameError, TypeError, AttributeError, SyntaxError):
+            continue
+    return hints
 
 
 def _note(annotation: Any) -> str:
@@ -80,6 +122,6 @@ def _note(annotation: Any) -> str:
 
 
 def _yielded(annotation: Any) -> Any:
-    if get_origin(annotation) in (AsyncIterator, Iterator):
-        return list[get_args(annotation)[0]]  # type: ignore[misc]
-    return annotation
+    """What a generator's items are as a list."""
+    arguments = get_args(annotation)
+    return list[arguments[0]] if arguments else list  # type: ignore[valid-type]

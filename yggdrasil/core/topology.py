@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from yggdrasil.core.ports import Port, Spec
+from yggdrasil.core.ports import MISSING, Port, Spec
 from yggdrasil.errors import ConfigError
 
 OUTSIDE = ""
@@ -26,13 +26,15 @@ class Endpoint(NamedTuple):
 
 
 def endpoint(text: str | Endpoint | tuple[str, str]) -> Endpoint:
-    """`"node.port"` as an Endpoint; ConfigError when it is none."""
-    if isinstance(text, tuple):
-        return Endpoint(*text)
-    node, dot, port = text.strip().partition(".")
-    if not (node and dot and port) or "." in port:
+    """`"node.port"` as an Endpoint; ConfigError when it is none. Node ids have no dot, ports may have."""
+    if isinstance(text, str):
+        node, _, port = text.strip().partition(".")
+        pair: tuple[object, ...] = (node, port)
+    else:
+        pair = tuple(text)
+    if len(pair) != 2 or not all(isinstance(p, str) and p and p.strip() == p for p in pair):
         raise ConfigError(f"{text!r} is no endpoint", hint='"node.port"')
-    return Endpoint(node, port)
+    return Endpoint(str(pair[0]), str(pair[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +114,40 @@ class Topology:
         """The level's own ports."""
         inputs, outputs = {}, {}
         for name, ends in self.exposed_inputs.items():
-            ports = [self.nodes[e.node].inputs[e.port] for e in ends if e.port in self._inputs_of(e.node)]
-            if ports:
-                chosen = next((p for p in ports if p.required), ports[0])
-                inputs[name] = Port(name, chosen.type, chosen.optional, chosen.default, doc=chosen.doc)
+            known = [e for e in ends if e.port in self._inputs_of(e.node)]
+            if known:
+                inputs[name] = self._input(name, known)
         for name, end in self.exposed_outputs.items():
             port = self.nodes[end.node].outputs.get(end.port) if end.node in self.nodes else None
             if port is not None:
                 outputs[name] = Port(name, port.type, port.optional or self._may_be_absent(end.node), doc=port.doc)
         return Spec(inputs, outputs)
+
+    def _input(self, name: str, ends: list[Endpoint]) -> Port:
+        """One port for all that it feeds: required when any of them is; a default only where all have the same."""
+        ports = [self.nodes[e.node].inputs[e.port] for e in ends]
+        chosen = next((p for p in ports if p.required), ports[0])
+        same = all(p.default is chosen.default for p in ports)
+        # alone it brings the whole collection, beside other sources one element of it
+        alone = all(self.sources_of(e) == 1 for e in ends)
+        return Port(
+            name,
+            chosen.type if alone else chosen.takes,
+            optional=not chosen.required,
+            default=chosen.default if same else MISSING,
+            many=chosen.many if alone else "single",
+            doc=chosen.doc,
+        )
+
+    def sources_of(self, end: Endpoint) -> int:
+        """How many sources feed an input, the level's own inputs included."""
+        return self._counts[end]
+
+    @cached_property
+    def _counts(self) -> Counter[Endpoint]:
+        count = Counter(target for _, target in self.pairs)
+        count.update(end for ends in self.exposed_inputs.values() for end in ends)
+        return count
 
     def _inputs_of(self, node: str) -> Mapping[str, Port]:
         return self.nodes[node].inputs if node in self.nodes else {}
@@ -135,7 +162,8 @@ class Topology:
             for source, target in self.pairs:
                 if target.node in found or target.node not in self.nodes or source.node not in self.nodes:
                     continue
-                out, into = self.nodes[source.node].outputs.get(source.port), self.nodes[target.node].inputs.get(target.port)
+                out = self.nodes[source.node].outputs.get(source.port)
+                into = self.nodes[target.node].inputs.get(target.port)
                 if out and into and into.required and (out.optional or source.node in found):
                     found.add(target.node)
                     grown = True
@@ -148,4 +176,5 @@ class Topology:
 def _names(ends: list[Endpoint]) -> dict[str, Endpoint]:
     """Each port by its own name where that is unambiguous, else as `node.port`."""
     count = Counter(e.port for e in ends)
-    return {(e.port if count[e.port] == 1 else f"{e.node}.{e.port}"): e for e in ends}
+    full = {str(e) for e in ends}
+    return {(e.port if count[e.port] == 1 and e.port not in full else str(e)): e for e in ends}

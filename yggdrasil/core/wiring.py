@@ -6,7 +6,7 @@ and is not fed already. Several candidates that fit give no edge, but a warning 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yggdrasil.core.ports import Spec, fits
@@ -97,10 +97,7 @@ def auto_wire(places: Mapping[str, Place], explicit: Iterable[Edge]) -> Wiring:
     """The edges that the rules add to the explicit ones."""
     if not any(p.auto for p in places.values()):
         return Wiring()
-    fed: dict[Endpoint, set[str]] = {}
-    for edge in explicit:
-        for source, target in edge.pairs():
-            fed.setdefault(target, set()).add(places[source.node].role if source.node in places else "")
+    fed = _Fed(explicit)
     edges: list[Edge] = []
     warnings: list[Problem] = []
     roles = {p.role for p in places.values()}
@@ -108,26 +105,67 @@ def auto_wire(places: Mapping[str, Place], explicit: Iterable[Edge]) -> Wiring:
         if one.unless and one.unless in roles:
             continue
         for node in sorted(n for n, p in places.items() if p.role == one.target_role):
-            target = Endpoint(node, one.target_port)
-            taken = fed.get(target, set())
-            if one.target_port not in places[node].spec.inputs or (one.source_role in taken if one.loop else taken):
+            port = places[node].spec.inputs.get(one.target_port)
+            if port is None:
                 continue
-            candidates = _candidates(one, node, places)
-            if len(candidates) == 1:
-                edges.append(Edge((Endpoint(candidates[0], one.source_port),), (target,)))
-            elif candidates:
-                warnings.append(
-                    Problem(
-                        str(target),
-                        f"several nodes could feed it: {', '.join(candidates)}; none does",
-                        f'add_node(..., connect="{candidates[0]}"), or add_edge("{candidates[0]}.{one.source_port}", "{target}")',
-                        "warning",
-                    )
-                )
+            target = Endpoint(node, one.target_port)
+            found = [Endpoint(c, one.source_port) for c in _candidates(one, node, places)]
+            found = [source for source in found if fed.free(one, source, target)]
+            if len(found) == 1 or port.many != "single":
+                edges += [Edge((source,), (target,)) for source in found]
+                fed.add(one, found, target)
+            elif found:
+                warnings.append(_ambiguous(found, target))
     return Wiring(tuple(edges), tuple(_calls(places)), tuple(warnings))
 
 
+class _Fed:
+    """What feeds each input already: explicit edges, and the rules that came before."""
+
+    def __init__(self, explicit: Iterable[Edge]) -> None:
+        self._explicit: dict[Endpoint, set[str]] = {}
+        self._following: dict[str, set[str]] = {}
+        self._by_rule: set[tuple[Endpoint, bool]] = set()
+        for edge in explicit:
+            for source, target in edge.pairs():
+                self._explicit.setdefault(target, set()).add(source.node)
+                self._following.setdefault(source.node, set()).add(target.node)
+
+    def free(self, one: Rule, source: Endpoint, target: Endpoint) -> bool:
+        """Whether a rule may feed `target`: one that closes a loop may stand beside a first value from outside it."""
+        if (target, one.loop) in self._by_rule:
+            return False
+        given = self._explicit.get(target, set())
+        return not given & self._reached(source.node) if one.loop else not given
+
+    def add(self, one: Rule, sources: Sequence[Endpoint], target: Endpoint) -> None:
+        """A rule fed `target`."""
+        if sources:
+            self._by_rule.add((target, one.loop))
+
+    def _reached(self, node: str) -> set[str]:
+        """What explicit edges lead to from `node`, itself included."""
+        seen, ahead = {node}, [node]
+        while ahead:
+            for other in self._following.get(ahead.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    ahead.append(other)
+        return seen
+
+
+def _ambiguous(found: Sequence[Endpoint], target: Endpoint) -> Problem:
+    names = ", ".join(source.node for source in found)
+    return Problem(
+        str(target),
+        f"several nodes could feed it: {names}; none does",
+        f'add_node(..., connect="{found[0].node}"), or add_edge("{found[0]}", "{target}")',
+        "warning",
+    )
+
+
 def _candidates(one: Rule, node: str, places: Mapping[str, Place]) -> list[str]:
+    """The nodes whose output fits; those it was told to connect to go before, and a loop on itself does."""
     into = places[node]
     found = []
     for name, place in sorted(places.items()):
@@ -138,7 +176,9 @@ def _candidates(one: Rule, node: str, places: Mapping[str, Place]) -> list[str]:
         if fits(port.type, into.spec.inputs[one.target_port].takes):
             found.append(name)
     preferred = [n for n in found if n in into.connect or node in places[n].connect]
-    return preferred if len(preferred) == 1 else found
+    if not preferred and node in found:
+        return [node]
+    return preferred or found
 
 
 def _calls(places: Mapping[str, Place]) -> Iterable[Call]:

@@ -8,21 +8,21 @@ where two or more are ready. Finishing order cannot change results: each step wr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 import anyio.lowlevel
 
-from yggdrasil.abc.context import RunContext
+from yggdrasil.abc.context import RunContext, Turn
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.binding import check_outputs
 from yggdrasil.core.events import LoopIterated, NodeFailed, NodeFinished, NodeSkipped, NodeStarted
 from yggdrasil.core.merge import merge
 from yggdrasil.core.plan import Binding, LoopStep, NodeStep, Plan
-from yggdrasil.core.ports import MISSING
+from yggdrasil.core.ports import MISSING, misfit
 from yggdrasil.core.topology import OUTSIDE, Endpoint
-from yggdrasil.errors import RunError
+from yggdrasil.errors import PortError, RunError
 from yggdrasil.runtime.call import located
 from yggdrasil.runtime.group import concurrently
 
@@ -32,16 +32,20 @@ Until = Callable[[Mapping[str, Any]], bool]
 
 @dataclass(frozen=True, slots=True)
 class LoopBound:
-    """When a loop ends: after `steps` iterations, or when `until` (an output that is true, or a predicate) holds."""
+    """When loops end: after `steps` iterations, or when `until` (an output that is true, or a predicate) holds.
+
+    `own`: the schedule lengths that nodes bring along, used where nothing else is said.
+    """
 
     steps: int | None = None
     until: Endpoint | Until | None = None
+    own: Mapping[str, int] = field(default_factory=dict)
 
 
 class Program:
     """A compiled plan; reusable, and safe for concurrent runs."""
 
-    __slots__ = ("_line", "_needs", "_outputs", "_size", "_steps")
+    __slots__ = ("_line", "_loops", "_outputs", "_size", "_steps")
 
     def __init__(self, plan: Plan, runnables: Mapping[str, Runnable], bound: LoopBound) -> None:
         slots = {OUTSIDE: 0, **{node: i for i, node in enumerate(plan.order, 1)}}
@@ -51,10 +55,13 @@ class Program:
             for step in plan.steps
         )
         self._line = link(self._steps, [s.after for s in plan.steps])
+        self._loops = tuple(s for s in self._steps if isinstance(s, _Loop))
         self._outputs = [(name, slots[end.node], end.port) for name, end in plan.outputs.items()]
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> dict[str, Any]:
         """Run all steps; the outputs that came."""
+        for loop in self._loops:
+            loop.total(ctx)  # a loop without a bound is refused before anything is spent
         table: Table = [None] * self._size
         table[0] = inputs
         if self._line:
@@ -120,7 +127,9 @@ async def _run_wide(steps: Sequence[_Step], table: Table, ctx: RunContext, previ
 
 
 class _Node(_Step):
-    __slots__ = ("_call", "_later", "_first", "_name", "_plain", "_runnable", "_slot", "_trusted", "_type")
+    __slots__ = (
+        "_call", "_constants", "_first", "_later", "_name", "_plain", "_runnable", "_slot", "_trusted", "_type",
+    )  # fmt: skip
 
     def __init__(self, step: NodeStep, runnables: Mapping[str, Runnable], slots: Mapping[str, int]) -> None:
         runnable = runnables[step.node]
@@ -133,23 +142,22 @@ class _Node(_Step):
         self._trusted = getattr(runnable, "trusted", False)
         self._later = tuple(_Feed(b, slots) for b in step.bindings)
         self._first = tuple(_Feed(b, slots) for b in step.first)
-        simple = all(f.simple for f in (*self._later, *self._first)) and step.first == step.bindings
-        self._plain = tuple((f.name, *f.sources[0][:2]) for f in self._later) if simple else None
+        self._constants = {f.name: f.default for f in self._later if f.constant}
+        fed = [f for f in self._later if not f.constant]
+        simple = all(f.simple for f in fed) and step.first == step.bindings
+        # the common case: every input from one source as it is, or a default
+        self._plain = tuple((f.name, *f.sources[0][:2]) for f in fed) if simple else None
 
     async def run(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> None:
         """Gather the inputs, call the block, keep its outputs."""
-        inputs: dict[str, Any] | None
-        try:
-            # the common case: every input from one source, as it is
-            inputs = {name: table[slot][port] for name, slot, port in self._plain}  # type: ignore[union-attr]
-        except (KeyError, TypeError):
-            inputs = self._gather(table, ctx, previous, first)
-        if inputs is None:
-            return
         here = RunContext(ctx.run, self._name, ctx, ctx.budget)
-        if ctx.run.hooks:
-            here.emit(NodeStarted, block=self._type)
         try:
+            inputs = self._inputs(table, here, previous, first)
+            if inputs is None:
+                table[self._slot] = None
+                return
+            if ctx.run.hooks:
+                here.emit(NodeStarted, block=self._type)
             outputs = await self._call(inputs, here)
             if not self._trusted:
                 check_outputs(self._runnable.spec, outputs, here.path)
@@ -164,99 +172,120 @@ class _Node(_Step):
         if ctx.run.hooks:
             here.emit(NodeFinished, outputs=tuple(outputs))
 
-    def _gather(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> dict[str, Any] | None:
+    def _inputs(self, table: Table, here: RunContext, previous: Table, first: bool) -> dict[str, Any] | None:
+        """What the block is given; None when something it needs did not come."""
+        if self._plain is not None:
+            try:
+                inputs = {name: table[slot][port] for name, slot, port in self._plain}
+            except (KeyError, TypeError):  # something did not come
+                return self._gather(table, here, previous, first)
+            return inputs | self._constants if self._constants else inputs
+        return self._gather(table, here, previous, first)
+
+    def _gather(self, table: Table, here: RunContext, previous: Table, first: bool) -> dict[str, Any] | None:
         inputs = {}
         for feed in self._first if first else self._later:
-            value = feed.value(table, previous, ctx)
+            value = feed.value(table, previous, here)
             if value is not MISSING:
                 inputs[feed.name] = value
             elif feed.required:
-                table[self._slot] = None
-                if ctx.run.hooks:
-                    ctx.child(self._name).emit(NodeSkipped, reason=f"nothing came for {feed.name}")
+                here.emit(NodeSkipped, reason=f"nothing came for {feed.name}")
                 return None
         return inputs
 
 
 class _Feed:
-    """What fills one input: its sources as (slot, port, cast, from the previous iteration, id)."""
+    """What fills one input: its sources as (slot, port, cast, from the previous iteration, type to check, id)."""
 
-    __slots__ = ("default", "many", "name", "required", "simple", "sources")
+    __slots__ = ("constant", "default", "many", "name", "optional", "required", "simple", "sources")
 
     def __init__(self, binding: Binding, slots: Mapping[str, int]) -> None:
         port = binding.port
         self.name = port.name
-        self.many = port.many
+        self.many = binding.many
         self.default = port.default
         self.required = port.required
-        self.sources = [(slots[s.end.node], s.end.port, s.cast, s.previous, str(s.end)) for s in binding.sources]
+        self.optional = port.optional or port.default is None
+        self.sources = [
+            (slots[s.end.node], s.end.port, s.cast, s.previous, s.unsure, str(s.end)) for s in binding.sources
+        ]
         only = binding.sources[0] if len(binding.sources) == 1 else None
-        self.simple = only is not None and only.cast is None and not only.previous and port.many in ("single", "first")
+        self.constant = not binding.sources
+        self.simple = (
+            only is not None
+            and only.cast is None
+            and only.unsure is None
+            and not only.previous
+            and self.many in ("single", "first")
+        )
 
-    def value(self, table: Table, previous: Table, ctx: RunContext) -> Any:
+    def value(self, table: Table, previous: Table, here: RunContext) -> Any:
         """The value, the default, or MISSING."""
         found = []
-        for slot, port, cast, back, name in self.sources:
+        for slot, port, cast, back, unsure, name in self.sources:
             outputs = (previous if back else table)[slot]
             if outputs is not None and port in outputs:
                 value = outputs[port]
+                if unsure is not None and not (value is None and self.optional):
+                    reason = misfit(unsure, value)
+                    if reason:
+                        raise PortError(f"input {self.name!r} {reason} (from {name})", path=here.path)
                 found.append((name, value if cast is None else cast(value)))
         if not found:
             return self.default
-        return found[0][1] if self.many == "single" else merge(self.many, found, ctx.path)
+        return found[0][1] if self.many == "single" else merge(self.many, found, here.path)
 
 
 class _Loop(_Step):
-    __slots__ = ("_body", "_bound", "_line", "_runnables", "_slots")
+    __slots__ = ("_body", "_line", "_nodes", "_own", "_slots", "_steps", "_until")
 
     def __init__(
         self, step: LoopStep, runnables: Mapping[str, Runnable], slots: Mapping[str, int], bound: LoopBound
     ) -> None:
         self._body = tuple(_Node(s, runnables, slots) for s in step.body)
         self._line = link(self._body, [s.after for s in step.body])
-        self._bound = bound
-        self._runnables = {node: runnables[node] for node in step.nodes}
-        self._slots = slots
+        self._nodes = tuple(sorted(step.nodes))
+        self._steps = bound.steps
+        self._own = next((bound.own[n] for n in self._nodes if n in bound.own), None)
+        until = bound.until
+        # an output ends the loop that it is in; a predicate ends any
+        self._until = None if isinstance(until, Endpoint) and until.node not in self._nodes else until
+        self._slots = {node: slots[node] for node in self._nodes}
 
     async def run(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> None:
         """Iterate; back edges read what the iteration before left in the table."""
-        total = self._total(ctx)
+        total = self.total(ctx)
         for iteration in count():
             if total is not None and iteration >= total:
                 break
             ctx.emit(LoopIterated, iteration=iteration, total=total)
             before = list(table)
+            turn = Turn(ctx, iteration)
             if self._line:
                 for step in self._body:
-                    await step.run(table, ctx, before, iteration == 0)
+                    await step.run(table, turn, before, iteration == 0)
             else:
-                await _run_wide(self._body, table, ctx, before, iteration == 0)
+                await _run_wide(self._body, table, turn, before, iteration == 0)
             if self._ended(table):
                 break
             await anyio.lowlevel.checkpoint()  # a loop of blocks that never wait can still be cancelled
 
-    def _total(self, ctx: RunContext) -> int | None:
+    def total(self, ctx: RunContext) -> int | None:
         """From the run call, else the graph, else a node's own schedule; none of them is an error without `until`."""
-        total = ctx.run.loop_steps if ctx.run.loop_steps is not None else self._bound.steps
+        total = ctx.run.loop_steps if ctx.run.loop_steps is not None else self._steps
         if total is None:
-            own = (getattr(r, "num_loop_steps", None) for _, r in sorted(self._runnables.items()))
-            total = next((n for n in own if n is not None), None)
-        if total is None and self._bound.until is None:
-            raise RunError(
-                f"the loop of {', '.join(self._runnables)} has no bound", path=ctx.path, hint="run(..., num_loop_steps=30)"
-            )
+            total = self._own
+        if total is None and self._until is None:
+            names = ", ".join(self._nodes)
+            raise RunError(f"the loop of {names} has no bound", path=ctx.path, hint="run(..., num_loop_steps=30)")
         return total
 
     def _ended(self, table: Table) -> bool:
-        until = self._bound.until
+        until = self._until
         if until is None:
             return False
         if isinstance(until, Endpoint):
             outputs = table[self._slots[until.node]]
             return bool(outputs is not None and outputs.get(until.port))
-        values = {
-            f"{node}.{port}": value
-            for node in self._runnables
-            for port, value in (table[self._slots[node]] or {}).items()
-        }
+        values = {f"{n}.{port}": value for n in self._nodes for port, value in (table[self._slots[n]] or {}).items()}
         return bool(until(values))
