@@ -382,11 +382,14 @@ async def test_tools_and_a_typed_answer_go_together() -> None:
     assert (await Agent(model, tools=[add], output=int).run("go")).output == 30
 
 
-async def test_a_cut_off_answer_is_warned_of() -> None:
-    model = ScriptedModel([Reply(assistant("half an ans"), finish="length")])
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [(Reply(assistant("half an ans"), finish="length"), "cut off"), (Reply(assistant("")), "with nothing")],
+)
+async def test_an_odd_answer_is_warned_of(reply: Reply, says: str) -> None:
     events: list[Event] = []
-    await Agent(model).run("go", hooks=[events.append])
-    assert any(isinstance(e, Warned) and "cut off" in e.sentence for e in events)
+    await Agent(ScriptedModel([reply])).run("go", hooks=[events.append])
+    assert any(isinstance(e, Warned) and says in e.sentence for e in events)
 
 
 # --- what goes in
@@ -603,7 +606,7 @@ async def test_a_config_rebuilds_the_agent() -> None:
         name="counter",
         description="Counts.",
         instructions="Count.",
-        tools=["tool/test-double"],
+        tools=["test-double"],
         max_steps=5,
         on_limit="answer",
         params={"temperature": 0},

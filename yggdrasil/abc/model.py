@@ -8,7 +8,10 @@ from collections.abc import Callable
 from yggdrasil.core.messages import Reply, Request
 
 Delta = Callable[[str, str], None]
-"""Told each piece of an answer: (part, text), part being "text", "thinking" or "arguments"."""
+"""Told each piece of an answer: (part, text), part being "text", "thinking" or "arguments".
+
+("restart", "") says that the stream broke and is asked for again: the pieces so far are void.
+"""
 
 
 class Model(ABC):

@@ -67,9 +67,13 @@ class Loop:
                     transcript = self._again(str(error), transcript, turns, ctx)
 
     def _read(self, reply: Reply, ctx: RunContext) -> Any:
-        if reply.finish == "length" and self.answer.schema is None:
-            ctx.warn("the answer was cut off: it is as long as max_tokens allows")
-        return self.answer.read(reply.message.text)
+        text = reply.message.text
+        if self.answer.schema is None:
+            if reply.finish == "length":
+                ctx.warn("the answer was cut off: it is as long as max_tokens allows")
+            elif not text:
+                ctx.warn("the model answered with nothing")
+        return self.answer.read(text)
 
     def _again(self, error: str, transcript: Transcript, turns: Turns, ctx: RunContext) -> Transcript:
         turns.unfit += 1

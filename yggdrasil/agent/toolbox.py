@@ -63,16 +63,20 @@ class Contracts:
 
 
 def as_runnable(tool: AnyTool) -> Runnable:
-    """A tool in any form as a runnable: a function is wrapped, a name or `{type: name, ...config}` is built."""
+    """A tool in any form as a runnable: a function is wrapped, a name or `{type: name, ...config}` is built.
+
+    The name `dice` means the type `tool/dice`.
+    """
     if isinstance(tool, Runnable):
         return tool
     if isinstance(tool, str):
-        return active_registry().build(tool, {})
+        return active_registry().build(tool if "/" in tool else f"tool/{tool}", {})
     if isinstance(tool, Mapping):
         config = dict(tool)
         if not isinstance(config.get("type"), str):
             raise ConfigError("a tool in a config needs its type", hint="tools: [{type: tool/dice, sides: 6}]")
-        return active_registry().build(config.pop("type"), config)
+        kind = config.pop("type")
+        return active_registry().build(kind if "/" in kind else f"tool/{kind}", config)
     if callable(tool) and not isinstance(tool, type):
         return FunctionTool(tool)
     raise ConfigError(

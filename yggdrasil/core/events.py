@@ -115,7 +115,7 @@ class Warned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token(Event):
-    """A piece of a model's answer; `part` is text, thinking or arguments."""
+    """A piece of a model's answer; `part` is text, thinking or arguments ("restart": the pieces so far are void)."""
 
     text: str = ""
     part: str = "text"

@@ -50,8 +50,8 @@ class AnthropicModel(Model):
         connection.check(request.params)
         endpoint = connection.endpoint("ANTHROPIC_BASE_URL", OWN_ENDPOINT)
         secret = key_from_environment(VARIABLE, model=self.name)
-        arguments = connection.call(request_to_anthropic(request, self.model_id), key, streaming=delta is not None)
         found = await client("anthropic", endpoint, secret, lambda: _make(endpoint, secret))
+        arguments = connection.call(request_to_anthropic(request, self.model_id), key, streaming=delta is not None)
 
         async with found.turn(connection.max_concurrent_requests) as sdk:
 
@@ -78,4 +78,6 @@ def _make(endpoint: str, secret: str) -> Any:
     from anthropic import AsyncAnthropic
 
     # its own spans are off: ours tell the same, for every provider alike
-    return AsyncAnthropic(api_key=secret, base_url=endpoint, max_retries=0, open_telemetry=False)
+    sdk = AsyncAnthropic(api_key=secret, base_url=endpoint, max_retries=0, open_telemetry=False)
+    _ = sdk.messages.with_streaming_response  # loads what the first call would load in the event loop
+    return sdk

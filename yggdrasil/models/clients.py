@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 
@@ -42,6 +43,7 @@ class Client:
 class _Clients:
     def __init__(self) -> None:
         self.by_place: dict[tuple[str, str, str], Client] = {}
+        self.making = anyio.Lock()
         self.closing: AsyncGenerator[None, None] | None = None
 
 
@@ -51,7 +53,8 @@ _clients: RunVar[_Clients] = RunVar("yggdrasil model clients")
 async def client(provider: str, endpoint: str, key: str, make: Callable[[], Any]) -> Client:
     """The one client for this place in the running event loop; `make` builds its SDK client the first time.
 
-    Connections belong to an event loop: each has clients of its own, closed when it shuts down.
+    Connections belong to an event loop: each has clients of its own, closed when it shuts down. `make` runs in a
+    thread, since importing an SDK takes a second that the loop must not be held for.
     """
     clients = _clients.get(None)
     if clients is None:
@@ -62,7 +65,10 @@ async def client(provider: str, endpoint: str, key: str, make: Callable[[], Any]
     place = (provider, endpoint, key)
     found = clients.by_place.get(place)
     if found is None:
-        found = clients.by_place[place] = Client(make())
+        async with clients.making:
+            found = clients.by_place.get(place)
+            if found is None:
+                found = clients.by_place[place] = Client(await anyio.to_thread.run_sync(make))
     return found
 
 

@@ -50,9 +50,9 @@ class OpenAIModel(Model):
         endpoint = connection.endpoint("OPENAI_BASE_URL", OWN_ENDPOINT)
         own = endpoint.rstrip("/") == OWN_ENDPOINT
         secret = key_from_environment(VARIABLE, model=self.name, required=own)
+        found = await client("openai", endpoint, secret, lambda: _make(endpoint, secret))
         body = request_to_openai(request, self.model_id, own=own)
         arguments = connection.call(body, key, streaming=delta is not None)
-        found = await client("openai", endpoint, secret, lambda: _make(endpoint, secret))
 
         async with found.turn(connection.max_concurrent_requests) as sdk:
 
@@ -81,4 +81,6 @@ def _make(endpoint: str, secret: str) -> Any:
     from openai import AsyncOpenAI
 
     # a server that needs no key gets one that says so: the SDK insists on some
-    return AsyncOpenAI(api_key=secret or "none", base_url=endpoint, max_retries=0)
+    sdk = AsyncOpenAI(api_key=secret or "none", base_url=endpoint, max_retries=0)
+    _ = sdk.chat.completions.with_streaming_response  # loads what the first call would load in the event loop
+    return sdk

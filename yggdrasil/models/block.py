@@ -1,0 +1,133 @@
+"""A language model behind an API as a block: the same ports whatever the provider, and no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from yggdrasil.abc.block import Block
+from yggdrasil.abc.context import RunContext
+from yggdrasil.abc.model import Model
+from yggdrasil.core.messages import Message, Request, Usage, message_from_json, system, user
+from yggdrasil.core.ports import Spec, port
+from yggdrasil.errors import ConfigError, PortError
+from yggdrasil.runtime.ask import ask
+from yggdrasil.runtime.providers import providers, resolve
+
+_NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+
+SPEC = Spec.declare(
+    [
+        port("prompt", "text", optional=True, doc="What to answer."),
+        port("messages", "messages", optional=True, doc="A dialogue to go on with; the prompt comes after it."),
+        port("system", "text", optional=True, doc="Instructions, before everything else."),
+    ],
+    [port("text", "text"), port("message", Message, optional=True), port("usage", Usage, optional=True)],
+    doc="Ask a language model once.",
+)
+"""The ports of every `llm/...` block."""
+
+
+class _ModelBlock(Block):
+    """What the `llm/...` blocks share: one call of one model."""
+
+    _model: Model
+    params: Mapping[str, Any]
+
+    @property
+    def spec(self) -> Spec:
+        """The ports."""
+        return SPEC
+
+    async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """Ask once; PortError when there is neither a prompt nor a message."""
+        messages: list[Message] = []
+        if inputs.get("system"):
+            messages.append(system(inputs["system"]))
+        messages += [m if isinstance(m, Message) else message_from_json(m) for m in inputs.get("messages", ())]
+        if inputs.get("prompt") is not None:
+            messages.append(user(inputs["prompt"]))
+        if all(m.role == "system" for m in messages):
+            raise PortError("the model was given nothing to answer", path=ctx.path, hint='run("...")')
+        reply = await ask(self._model, Request(messages, params=self.params), ctx)
+        return {"text": reply.message.text, "message": reply.message, "usage": reply.usage}
+
+
+class _ProvidedBlock(_ModelBlock):
+    """A model of one provider. params: the model's own (temperature, max_tokens, ...); attempts: tries in all."""
+
+    provider: str
+
+    def __init__(
+        self,
+        model_id: str,
+        *,
+        endpoint_url: str | None = None,
+        params: Mapping[str, Any] = _NO_PARAMS,
+        attempts: int = 3,
+        max_concurrent_requests: int | None = None,
+    ) -> None:
+        self.model_id = model_id
+        self.endpoint_url = endpoint_url
+        self.params = dict(params)
+        self.attempts = attempts
+        self.max_concurrent_requests = max_concurrent_requests
+        self._model = resolve(
+            f"{self.provider}:{model_id}",
+            endpoint_url=endpoint_url,
+            attempts=attempts,
+            max_concurrent_requests=max_concurrent_requests,
+        )
+
+
+class OpenAIBlock(_ProvidedBlock):
+    """One call of a model at OpenAI, or at any OpenAI-compatible `endpoint_url`."""
+
+    block_type = "llm/openai"
+    provider = "openai"
+
+
+class AnthropicBlock(_ProvidedBlock):
+    """One call of a model at Anthropic, or at a compatible `endpoint_url`."""
+
+    block_type = "llm/anthropic"
+    provider = "anthropic"
+
+
+class ApiBlock(_ModelBlock):
+    """One call of `model_id` at any registered `provider`: "openai", "anthropic", "scripted", ...
+
+    options: the provider's own, as `attempts` or `max_concurrent_requests`.
+    """
+
+    block_type = "llm/api"
+
+    def __init__(
+        self,
+        provider: str,
+        model_id: str,
+        *,
+        endpoint_url: str | None = None,
+        params: Mapping[str, Any] = _NO_PARAMS,
+        options: Mapping[str, Any] = _NO_PARAMS,
+    ) -> None:
+        if not isinstance(provider, str) or ":" in provider:
+            raise ConfigError(f"provider is {provider!r}; there are {', '.join(providers())}", hint="provider: openai")
+        self.provider = provider
+        self.model_id = model_id
+        self.endpoint_url = endpoint_url
+        self.params = dict(params)
+        self.options = dict(options)
+        self._model = resolve(f"{provider}:{model_id}", endpoint_url=endpoint_url, **options)
+
+
+class ScriptedBlock(_ModelBlock):
+    """A model that needs no model: "echo" or "tools", or in Python a ScriptedModel with a script of its own."""
+
+    block_type = "llm/scripted"
+
+    def __init__(self, model_id: str | Model = "echo", *, params: Mapping[str, Any] = _NO_PARAMS) -> None:
+        self.model_id = model_id
+        self.params = dict(params)
+        self._model = resolve(f"scripted:{model_id}" if isinstance(model_id, str) else model_id)
