@@ -187,11 +187,15 @@ class EffectDone(Fact):
 
 @dataclass(frozen=True, slots=True)
 class EffectsAbandoned(Fact):
-    """What was recorded at and under `path` in this tick no longer counts: the stage begins anew."""
+    """What was recorded at and under `path` in this tick no longer counts: the stage begins anew.
+
+    With `ordinal` it is that one effect at `path` alone.
+    """
 
     kind: ClassVar[str] = "effects_abandoned"
     scope: str
     path: str
+    ordinal: int | None = None
 
 
 KINDS: dict[str, type[Fact]] = {

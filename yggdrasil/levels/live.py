@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 
@@ -37,6 +37,8 @@ LEASE = 15.0
 
 class LiveWorld(Runnable):
     """A world opened on a store. `run` and `stream` take `ticks=N` and `action="..."`; see `World.open`."""
+
+    keeps_itself: ClassVar[bool] = True
 
     def __init__(
         self, definition: World, store: Store, stream: str, found: Recovered, loop: WorldLoop | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
@@ -42,6 +42,8 @@ class World(Runnable):
 
     A world that is run without being opened opens itself on `store=` (memory by default) for that call.
     """
+
+    keeps_itself: ClassVar[bool] = True
 
     def __init__(self, name: str = "world", *, resources: Mapping[str, int] | None = None) -> None:
         if not name.isprintable() or not name.strip() or "/" in name:

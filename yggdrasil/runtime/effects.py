@@ -13,8 +13,8 @@ from typing import Any, Protocol, final
 from yggdrasil import errors
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.effects import Effect, Effects
-from yggdrasil.core.blob import Blob, attach, detach, references
 from yggdrasil.core.blob import KEY as BLOB_KEY
+from yggdrasil.core.blob import Blob, attach, detach, references
 from yggdrasil.core.canonical import digest
 from yggdrasil.core.facts import EffectBegun, EffectDone, EffectsAbandoned, Fact
 from yggdrasil.core.frozen import thaw
@@ -60,9 +60,9 @@ class JournalEffects(Effects):
             case EffectBegun():
                 self._begun[fact.path, fact.ordinal] = fact
             case EffectsAbandoned():
-                for table in (self._done, self._begun):
-                    for place in [p for p in table if _under(p[0], fact.path)]:
-                        del table[place]  # type: ignore[attr-defined]
+                for place in [p for p in (*self._done, *self._begun) if _abandons(fact, p)]:
+                    self._done.pop(place, None)
+                    self._begun.pop(place, None)
 
     async def call(self, ctx: RunContext, effect: Effect) -> Any:
         """The recorded result, or perform the effect now and record it.
@@ -90,9 +90,10 @@ class JournalEffects(Effects):
         begun = self._begun.get(place)
         if begun is not None:
             raise EffectUnknownError(
-                f"effect {ordinal} ({begun.what}) was under way when the process ended, and is not to be repeated by itself",
+                f"effect {ordinal} ({begun.what}) was under way when the process ended, "
+                "and is not to be repeated by itself",
                 path=path,
-                hint="look outside whether it happened; world.settle(result) says that it did, world.abandon() that it did not",
+                hint="look outside whether it happened: world.settle(result) if it did, world.abandon() if it did not",
             )
         if not effect.idempotent:
             intent = EffectBegun(self.scope, path, ordinal, request, key, effect.kind)
@@ -106,8 +107,8 @@ class JournalEffects(Effects):
             self._begun.pop(place, None)
             self._failed.setdefault(place, []).append(_failure(request, error))
             if not effect.idempotent:
-                # it ended, and is known to have failed: the way is free again
-                await self._recorder.record(EffectsAbandoned(self.scope, f"{path}#{ordinal}"))
+                # it ended, and its caller is told: nothing is unknown any more
+                await self._recorder.record(EffectsAbandoned(self.scope, path, ordinal), now=True)
             raise
         blobs: list[Blob] = []
         plain = detach(effect.encode(result), blobs.append, f"{path} / effect {ordinal}")
@@ -158,6 +159,12 @@ class JournalEffects(Effects):
     def unknown(self) -> EffectBegun | None:
         """The effect of which nobody knows whether it happened, if there is one."""
         return next((b for place, b in self._begun.items() if place not in self._done), None)
+
+
+def _abandons(fact: EffectsAbandoned, place: Place) -> bool:
+    if fact.ordinal is not None:
+        return place == (fact.path, fact.ordinal)
+    return _under(place[0], fact.path)
 
 
 def _under(path: str, above: str) -> bool:
