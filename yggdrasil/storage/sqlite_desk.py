@@ -8,14 +8,13 @@ worlds share each wait for the disk. All appends that are waiting go into one tr
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from yggdrasil.errors import StoreError, YggdrasilError
-from yggdrasil.storage.sqlite_file import connect, prepare, translate
+from yggdrasil.storage.sqlite_file import FAULTS, connect, prepare, translate
 from yggdrasil.storage.sqlite_ledger import Ledger
 from yggdrasil.storage.sqlite_reads import Reader
 from yggdrasil.storage.thread import Job, Waiter, Worker, waiter, wake
@@ -38,7 +37,7 @@ class Desk:
             self._ledger = Ledger(connect(path, max_pages=max_pages))
             self._reader = Reader(connect(path, read_only=True), path)
             self._version = self._reader.version()
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise translate(error, path) from error
         self._watchers: dict[str, set[Waiter]] = {}
         self._watch_gate = threading.Lock()
@@ -82,7 +81,7 @@ class Desk:
     def _commit_together(self, jobs: list[Job]) -> None:
         try:
             self._ledger.begin()
-        except sqlite3.Error as error:
+        except FAULTS as error:
             for job in jobs:
                 job.error = translate(error, self.path)
             return
@@ -96,7 +95,7 @@ class Desk:
                 for job in jobs:
                     self._commit_together([job])
             else:
-                jobs[0].error = translate(error, self.path) if isinstance(error, sqlite3.Error | OSError) else error
+                jobs[0].error = translate(error, self.path) if isinstance(error, FAULTS) else error
         if self._watchers:
             self._announce({job.touches for job in jobs if job.error is None})
 
@@ -116,7 +115,7 @@ class Desk:
             try:
                 with self._reader.steady():
                     job.result = job.work(self._reader)
-            except sqlite3.Error as error:
+            except FAULTS as error:
                 job.error = translate(error, self.path)
             except Exception as error:  # handed to the one who waits
                 job.error = error
@@ -130,7 +129,7 @@ class Desk:
             return
         try:
             version = self._reader.version()
-        except sqlite3.Error:
+        except FAULTS:
             version = -1  # those who watch read again, and are told what is wrong
         if version != self._version:
             self._version = version

@@ -51,6 +51,11 @@ _PLACE_TIME = struct.Struct("<qd").pack
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
+# What may come out of the driver; the last when a damaged file makes SQLite speak in broken UTF-8.
+Fault = sqlite3.Error | OSError | UnicodeDecodeError
+FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError)
+
+
 def checksum(place: int, kind: str, moment: float, data: bytes) -> int:
     """What is kept beside a row to know it by: crc32 of its data, place (int64), time (float64) and kind."""
     return zlib.crc32(kind.encode(), zlib.crc32(_PLACE_TIME(place, moment), zlib.crc32(data)))
@@ -68,7 +73,7 @@ def connect(path: Path, *, read_only: bool = False, max_pages: int | None = None
             connection.execute("PRAGMA query_only=ON")
         if max_pages is not None:
             connection.execute(f"PRAGMA max_page_count={int(max_pages)}")
-    except sqlite3.Error:
+    except FAULTS:
         connection.close()
         raise
     return connection
@@ -87,7 +92,7 @@ def prepare(path: Path) -> None:
                 _create(connection, path)
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except FAULTS as error:
         raise translate(error, path) from error
 
 
@@ -174,7 +179,7 @@ def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def translate(error: sqlite3.Error | OSError, path: Path) -> StoreError:
+def translate(error: Fault, path: Path) -> StoreError:
     """The typed error for what SQLite or the system said about `path`."""
     where = str(path)
     if isinstance(error, OSError):
@@ -182,6 +187,8 @@ def translate(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) or 0
     if code in _FULL or code & 0xFF == sqlite3.SQLITE_FULL:
         return full(where, str(error))
+    if isinstance(error, UnicodeDecodeError) or (not code and "decode to UTF-8" in str(error)):
+        code = sqlite3.SQLITE_CORRUPT
     match code & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreError(

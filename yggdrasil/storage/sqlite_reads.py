@@ -13,7 +13,7 @@ from yggdrasil.errors import CorruptError
 from yggdrasil.storage import refusals
 from yggdrasil.storage.process import Process
 from yggdrasil.storage.record_text import from_text
-from yggdrasil.storage.sqlite_file import BITS, MASK, checksum, translate
+from yggdrasil.storage.sqlite_file import BITS, FAULTS, MASK, checksum, translate
 
 # Data comes as bytes: the checksum is taken before anything tries to understand them.
 _COLUMNS = "CAST(r.kind AS BLOB), r.time, CAST(r.data AS BLOB), r.checksum"
@@ -65,9 +65,11 @@ class Reader:
         found: list[Record] = []
         for owner, low, high in self._segments(stream):
             with closing(self._part(stream, owner, max(low, after), high)) as rows:
-                for sequence, kind, moment, data in rows:
-                    if limit is not None and len(found) >= limit:
-                        return found
+                while limit is None or len(found) < limit:
+                    row = next(rows, None)
+                    if row is None:
+                        break
+                    sequence, kind, moment, data = row
                     if not kinds or kind in kinds:
                         value = from_text(data, f"stream {stream} / record {sequence}")
                         found.append(Record(sequence, kind, value, moment))
@@ -86,7 +88,7 @@ class Reader:
                             raise refusals.missing_record(stream, due)
                         yield due, _checked(stream, place, kind, moment, data, check), moment, data
                         due += 1
-        except sqlite3.DatabaseError as error:
+        except FAULTS as error:
             damaged = translate(error, self._path)
             if isinstance(damaged, CorruptError):
                 damaged.path = f"stream {stream} / record {due} or after, in {self._path}"
@@ -112,7 +114,7 @@ class Reader:
             if top >= low and row is not None:
                 place, data, check = row
                 path = f"stream {stream} / snapshot {place & MASK}"
-                if check != checksum(place, "", 0.0, data):
+                if not _same(place, "", 0.0, data, check):
                     raise CorruptError(
                         "is not what was written: its checksum differs",
                         path=path,
@@ -138,7 +140,7 @@ class Reader:
         for id_, kind, data, check, place in rows:
             path = f"stream {stream} / letter {id_}"
             name = _text(kind, path)
-            if check != checksum(place, name, 0.0, data):
+            if not _same(place, name, 0.0, data, check):
                 raise CorruptError("is not what was posted: its checksum differs", path=path)
             letters.append(Letter(id_, name, from_text(data, path)))
         return letters
@@ -164,17 +166,22 @@ class Reader:
 def _checked(stream: str, place: int, kind: bytes, moment: float, data: bytes, check: int) -> str:
     path = f"stream {stream} / record {place & MASK}"
     name = _text(kind, path)
-    if not isinstance(moment, float) or check != checksum(place, name, moment, data):
+    if not _same(place, name, moment, data, check):
         raise CorruptError(
             "is not what was written: its checksum differs", path=path, hint="restore the file from a backup"
         )
     return name
 
 
-def _text(data: bytes, path: str) -> str:
+def _same(place: int, kind: str, moment: object, data: object, check: object) -> bool:
+    # A damaged row may hold anything anywhere, nothing included.
+    return isinstance(moment, float) and isinstance(data, bytes) and check == checksum(place, kind, moment, data)
+
+
+def _text(data: object, path: str) -> str:
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
+        return bytes.decode(data)  # type: ignore[arg-type]
+    except (TypeError, UnicodeDecodeError) as error:
         raise CorruptError(f"its kind is not text: {error}", path=path) from error
 
 
