@@ -107,7 +107,7 @@ class RunContext:
 
     @property
     def seed(self) -> int | None:
-        """This place's own seed, derived from the run's; None when the run has none. Each turn of a loop has another."""
+        """This place's own seed, derived from the run's, another in each turn of a loop; None when the run has none."""
         seed = self.run.seed
         if seed is None:
             return None

@@ -4,12 +4,39 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, ClassVar, Protocol, final
+from typing import Any, ClassVar, Protocol, Self, final
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.events import Event
 from yggdrasil.core.ports import Spec
 from yggdrasil.core.result import Result
+
+
+class Stream(AsyncIterator[Event]):
+    """The events of a run, as they happen: `async for event in graph.stream(...)`.
+
+    The run begins with the first event asked for. Leaving the loop early cancels it; to wait until it is gone,
+    call `aclose`, or leave by `async with graph.stream(...) as events:`.
+    """
+
+    def __aiter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    async def __anext__(self) -> Event:
+        """The next event; the last is RunFinished with the Result, or the error is raised."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """End the run, if it goes on still, and wait until it is gone."""
+
+    @final
+    async def __aenter__(self) -> Self:
+        return self
+
+    @final
+    async def __aexit__(self, *failure: object) -> None:
+        await self.aclose()
 
 
 class Door(Protocol):
@@ -19,7 +46,7 @@ class Door(Protocol):
         """Run to the end."""
         ...
 
-    def stream(self, what: Runnable, inputs: Any, named: dict[str, Any]) -> AsyncIterator[Event]:
+    def stream(self, what: Runnable, inputs: Any, named: dict[str, Any]) -> Stream:
         """Run, telling each event; the last one carries the result."""
         ...
 
@@ -77,7 +104,7 @@ class Runnable(ABC):
         return await _door[0].run(self, inputs, named)
 
     @final
-    def stream(self, inputs: Any = None, /, **named: Any) -> AsyncIterator[Event]:
+    def stream(self, inputs: Any = None, /, **named: Any) -> Stream:
         """Run, yielding each event as it happens; the last is RunFinished with the Result, or the error is raised."""
         return _door[0].stream(self, inputs, named)
 

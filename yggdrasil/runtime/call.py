@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import anyio
 
 from yggdrasil.abc.context import Run, RunContext
 from yggdrasil.abc.hook import Hook
-from yggdrasil.abc.runnable import Runnable
+from yggdrasil.abc.runnable import Runnable, Stream
 from yggdrasil.core.binding import RESERVED, bind, check_outputs
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.events import Event, NodeFinished, NodeStarted, RunFailed, RunFinished, RunStarted
 from yggdrasil.core.result import Result
 from yggdrasil.errors import BlockError, PortError, RunTimeoutError, YggdrasilError
 from yggdrasil.runtime.group import first_failure
-from yggdrasil.runtime.spawn import spawn
+from yggdrasil.runtime.stream import RunStream
 
 _LEVEL_OPTIONS = frozenset({"ticks", "thread", "store", "dry_run"})
 
@@ -30,64 +29,19 @@ class CallDoor:
         options = {k: named.pop(k) for k in RESERVED & named.keys()} if named else {}
         return await _call(what, inputs, named, options)
 
-    async def stream(self, what: Runnable, inputs: Any, named: dict[str, Any]) -> AsyncIterator[Event]:
-        """Run in a task of its own, yielding events; leaving the loop early cancels the run."""
+    def stream(self, what: Runnable, inputs: Any, named: dict[str, Any]) -> Stream:
+        """Run in a task of its own, giving its events."""
         options = {k: named.pop(k) for k in RESERVED & named.keys()}
-        events: deque[Event] = deque()
-        wake = _Wake()
-        failure: list[BaseException] = []
 
-        def hear(event: Event) -> None:
-            events.append(event)
-            wake.set()
+        async def work(hear: Hook) -> None:
+            await _call(what, inputs, named, {**options, "hooks": (*_hooks(options.get("hooks")), hear)})
 
-        async def work() -> None:
-            try:
-                hooks = (*options.pop("hooks", ()), hear)
-                await _call(what, inputs, named, {**options, "hooks": hooks})
-            except Exception as error:
-                failure.append(error)
-            finally:
-                wake.finish()
-
-        handle = spawn(work)
-        try:
-            while True:
-                while events:
-                    yield events.popleft()
-                if wake.finished:
-                    break
-                await wake.wait()
-            if failure:
-                raise failure[0]
-        finally:
-            with anyio.CancelScope(shield=True):
-                await handle.stop()
+        return RunStream(work, what.label)
 
 
-class _Wake:
-    """Set by the run, waited for by the reader of its events."""
-
-    def __init__(self) -> None:
-        self._event = anyio.Event()
-        self.finished = False
-
-    def set(self) -> None:
-        self._event.set()
-
-    def finish(self) -> None:
-        self.finished = True
-        self._event.set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
-        if not self.finished:
-            self._event = anyio.Event()
-
-
-def fold(events: list[Event]) -> Result:
+def fold(events: Iterable[Event]) -> Result:
     """The Result of a run from its events: `fold(stream()) == run()`."""
-    for event in reversed(events):
+    for event in reversed(list(events)):
         if isinstance(event, RunFinished):
             result: Result = event.result
             return result
@@ -95,54 +49,90 @@ def fold(events: list[Event]) -> Result:
 
 
 async def _call(what: Runnable, inputs: Any, named: Mapping[str, Any], options: dict[str, Any]) -> Result:
+    if options:
+        options = {k: v for k, v in options.items() if v is not None and v is not False}
     if not options:
         ctx = RunContext(Run(), what.label)
         return await _perform(what, bind(what.spec, what.accept(inputs), named, ctx.name), ctx)
     profile = _Profile() if options.get("profile") else None
     ctx = _context(what, options, profile)
     values = bind(what.spec, what.accept(inputs), named, ctx.path)
-    seconds = options.get("timeout")
-    if "store" in options and "thread" not in options and not what.keeps_itself:
-        raise PortError(f"{what.label} keeps nothing by itself", hint='run(..., thread="t1", store=...)')
-    perform = _durably if "thread" in options and not what.keeps_itself else _perform
-    if seconds is None:
-        result = await perform(what, values, ctx)
-    else:
-        try:
-            with anyio.fail_after(seconds):
-                result = await perform(what, values, ctx)
-        except TimeoutError as error:
-            raise RunTimeoutError(
-                f"the run took longer than {seconds:g} s", path=ctx.path, hint=f"timeout={seconds * 4:g}"
-            ) from error
+    try:
+        result = await _within(options.get("timeout"), _performer(what, options), what, values, ctx)
+    finally:
+        if ctx.parent is not None and ctx.run is not ctx.parent.run:
+            ctx.parent.run.absorb(ctx.run)
     if profile is not None:
         result.profile, result.events = profile.seconds, tuple(profile.events)
     return result
 
 
+Performer = Callable[[Runnable, Mapping[str, Any], RunContext], Awaitable[Result]]
+
+
+def _performer(what: Runnable, options: Mapping[str, Any]) -> Performer:
+    if "store" in options and "thread" not in options and not what.keeps_itself:
+        raise PortError(f"{what.label} keeps nothing by itself", hint='run(..., thread="t1", store=...)')
+    return _durably if "thread" in options and not what.keeps_itself and "dry_run" not in options else _perform
+
+
+async def _within(
+    seconds: float | None, perform: Performer, what: Runnable, values: Mapping[str, Any], ctx: RunContext
+) -> Result:
+    if seconds is None:
+        return await perform(what, values, ctx)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise PortError(f"timeout is {seconds!r}", path=ctx.path, hint="timeout=60   # seconds")
+    with anyio.move_on_after(seconds) as scope:
+        return await perform(what, values, ctx)
+    assert scope.cancelled_caught
+    raise RunTimeoutError(f"the run took longer than {seconds:g} s", path=ctx.path, hint=f"timeout={seconds * 4:g}")
+
+
 def _context(what: Runnable, options: Mapping[str, Any], profile: _Profile | None) -> RunContext:
-    parent: RunContext | None = options.get("context")
-    budget = options.get("budget")
-    if isinstance(budget, Mapping):
-        budget = Budget(**budget)
-    if parent is not None:
-        ctx = parent.child(what.label)
-        return ctx.within(budget) if budget is not None else ctx
-    hooks: tuple[Hook, ...] = tuple(options.get("hooks") or ())
+    """The place of the call: of its own, or below `context`, in a run that differs in what the options say."""
+    hooks = _hooks(options.get("hooks"))
     if profile is not None:
         hooks = (*hooks, profile)
-    seed = options.get("seed")
-    if seed is not None and not isinstance(seed, int):
-        raise PortError(f"seed is {type(seed).__name__}, not int", hint="seed=7")
-    run = Run(
-        seed=seed,
-        device=options.get("device"),
-        training=bool(options.get("training")),
-        hooks=hooks,
-        loop_steps=options.get("num_loop_steps"),
-        options={k: v for k, v in options.items() if k in _LEVEL_OPTIONS and v is not None},
-    )
-    return RunContext(run, what.label, None, budget)
+    changed = {k: v for k, v in (("seed", options.get("seed")), ("device", options.get("device"))) if v is not None}
+    if "seed" in changed and (not isinstance(changed["seed"], int) or changed["seed"] is True):
+        raise PortError(f"seed is {type(changed['seed']).__name__}, not int", hint="seed=7")
+    if options.get("training"):
+        changed["training"] = True
+    steps = options.get("num_loop_steps")
+    if steps is not None:
+        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+            raise PortError(f"num_loop_steps is {steps!r}", hint="num_loop_steps=30")
+        changed["loop_steps"] = steps
+    level = {k: v for k, v in options.items() if k in _LEVEL_OPTIONS}
+    budget = _budget(options.get("budget"))
+    parent = options.get("context")
+    if parent is None:
+        return RunContext(Run(hooks=hooks, options=level, **changed), what.label, None, budget)
+    if not isinstance(parent, RunContext):
+        raise PortError(f"context is {type(parent).__name__}, not a RunContext", hint="context=ctx")
+    run = parent.run
+    if hooks or level or changed:
+        run = run.under(hooks=(*run.hooks, *hooks), options={**run.options, **level}, **changed)
+    return RunContext(run, what.label, parent, parent.budget if budget is None else budget.under(parent.budget))
+
+
+def _budget(budget: Any) -> Budget | None:
+    if budget is None or isinstance(budget, Budget):
+        return budget
+    limits = ("tokens", "cost", "steps", "seconds")
+    if not isinstance(budget, Mapping) or not budget.keys() <= set(limits):
+        raise PortError(f"budget is {budget!r}", hint="budget=Budget(tokens=1000), of " + ", ".join(limits))
+    return Budget(**budget)
+
+
+def _hooks(hooks: Any) -> tuple[Hook, ...]:
+    """The hooks of a call: one, or several."""
+    listed = (hooks,) if callable(hooks) else tuple(hooks or ())
+    for hook in listed:
+        if not callable(hook):
+            raise PortError(f"a hook is {type(hook).__name__}, which cannot be called", hint="hooks=[print]")
+    return listed
 
 
 async def _perform(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -> Result:
@@ -185,7 +175,7 @@ async def _execute(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -
         if failure is error:
             raise
         raise failure from error
-    check_outputs(what.spec, outputs, ctx.name)
+    check_outputs(what.spec, outputs, ctx.path)
     return Result(outputs, usage=ctx.run.usage, path=ctx.path)
 
 
@@ -200,6 +190,8 @@ def located(error: Exception, path: str) -> Exception:
     if isinstance(error, YggdrasilError):
         if not error.path:
             error.path = path
+        elif error.path != path and not error.path.startswith(f"{path}/"):
+            error.path = f"{path}/{error.path}"  # from a run that the block began by itself
         return error
     return BlockError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, path=path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,7 +31,7 @@ async def concurrently() -> AsyncIterator[Callable[..., None]]:
         else:
             async with anyio.create_task_group() as group:
 
-                def spawn_anyio(function: Callable[..., Awaitable[Any]], *args: Any) -> None:
+                def spawn_anyio(function: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> None:
                     group.start_soon(function, *args)
 
                 yield spawn_anyio
@@ -52,8 +52,8 @@ def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
                 leaves.append(error)
 
     collect(failures)
-    errors = [e for e in leaves if isinstance(e, Exception)] or leaves
-    fatal = [e for e in leaves if isinstance(e, KeyboardInterrupt | SystemExit)]
+    errors: list[BaseException] = [e for e in leaves if isinstance(e, Exception)] or leaves
+    fatal: list[BaseException] = [e for e in leaves if isinstance(e, KeyboardInterrupt | SystemExit)]
     chosen = (fatal or sorted(errors, key=lambda e: e.path if isinstance(e, YggdrasilError) else ""))[0]
     for other in errors:
         if other is not chosen:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -10,6 +12,8 @@ import anyio
 import sniffio
 
 from yggdrasil.errors import ConfigError, close_names
+
+_holding: ContextVar[frozenset[tuple[int, str]]] = ContextVar("holding", default=frozenset())
 
 
 class Limits:
@@ -20,17 +24,32 @@ class Limits:
             if not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1:
                 raise ConfigError(f"resource {name!r} has capacity {capacity!r}", hint=f"{name}: 1")
         self.capacities = dict(capacities)
-        self._limiters: WeakKeyDictionary[Any, dict[str, anyio.CapacityLimiter]] = WeakKeyDictionary()
+        self._limiters: WeakKeyDictionary[Any, dict[str, anyio.Semaphore]] = WeakKeyDictionary()
 
-    def of(self, name: str) -> anyio.CapacityLimiter:
-        """The limiter of one resource in the running event loop; ConfigError when it is not declared."""
+    @asynccontextmanager
+    async def held(self, name: str) -> AsyncIterator[None]:
+        """Hold one unit of a resource. What runs inside a holder has it already, so that it cannot wait for itself."""
+        key = (id(self), name)
+        holding = _holding.get()
+        if key in holding:
+            yield
+            return
+        async with self.of(name):
+            token = _holding.set(holding | {key})
+            try:
+                yield
+            finally:
+                _holding.reset(token)
+
+    def of(self, name: str) -> anyio.Semaphore:
+        """The counter of one resource in the running event loop; ConfigError when it is not declared."""
         if name not in self.capacities:
             raise ConfigError(
                 f"no resource {name!r}; {close_names(name, self.capacities)}", hint=f"resources: {{{name}: 1}}"
             )
         limiters = self._limiters.setdefault(_loop(), {})
         if name not in limiters:
-            limiters[name] = anyio.CapacityLimiter(self.capacities[name])
+            limiters[name] = anyio.Semaphore(self.capacities[name])
         return limiters[name]
 
 

@@ -42,7 +42,7 @@ class Registry:
         self._factories: dict[str, Factory] = {}
         self._sources: dict[str, str] = {}
         self._stock = dict(stock or {})
-        self._plugins: dict[str, metadata.EntryPoint] | None = None if parent is None else {}
+        self._plugins: dict[str, list[metadata.EntryPoint]] | None = None if parent is None else {}
 
     def register(self, name: str, factory: Factory, *, source: str = "") -> None:
         """Name a factory. ConfigError when the name is taken by another one."""
@@ -50,8 +50,9 @@ class Registry:
         if not role or (slash and not impl):
             raise ConfigError(f"{name!r} is no type name", hint='"role/impl", as in "llm/mine"')
         source = source or f"{getattr(factory, '__module__', '')}.{getattr(factory, '__qualname__', factory)}"
-        if self._sources.get(name, source) != source:
-            raise ConfigError(f"type {name!r} is taken by {self._sources[name]}; {source} wants it too")
+        taken = self._sources.get(name) or self._stock.get(name, source).replace(":", ".")
+        if taken != source:
+            raise ConfigError(f"type {name!r} is taken by {taken}; {source} wants it too", hint='a name like "my/type"')
         self._factories[name] = factory
         self._sources[name] = source
 
@@ -69,18 +70,27 @@ class Registry:
             return self.parent._find(name)
         if name in self._stock:
             module, _, attribute = self._stock[name].partition(":")
-            self._factories[name] = getattr(importlib.import_module(module), attribute)
+            try:
+                self._factories[name] = getattr(importlib.import_module(module), attribute)
+            except ImportError as error:
+                raise UnknownTypeError(f"type {name!r} needs something that is not installed: {error}") from error
             return self._factories[name]
-        if name in self._entry_points():
-            self._factories[name] = _load(self._entry_points()[name])
+        offered = self._entry_points().get(name, ())
+        if len({entry.value for entry in offered}) > 1:
+            both = " and ".join(sorted(entry.value for entry in offered))
+            raise ConfigError(f"type {name!r} is offered by {both}", hint="uninstall one of the two plugins")
+        if offered:
+            self._factories[name] = _load(offered[0])
             return self._factories[name]
         return None
 
-    def _entry_points(self) -> dict[str, metadata.EntryPoint]:
+    def _entry_points(self) -> dict[str, list[metadata.EntryPoint]]:
         if self._plugins is None:
             from importlib import metadata
 
-            self._plugins = {e.name: e for e in metadata.entry_points(group=ENTRY_POINTS)}
+            self._plugins = {}
+            for entry in metadata.entry_points(group=ENTRY_POINTS):
+                self._plugins.setdefault(entry.name, []).append(entry)
         return self._plugins
 
     def names(self) -> set[str]:
@@ -95,7 +105,7 @@ class Registry:
             inspect.signature(factory).bind(**config)
         except TypeError as error:
             accepted = inspect.signature(factory).parameters
-            wrong = next((k for k in config if k not in accepted), "")
+            wrong = next((str(k) for k in config if k not in accepted), "")
             if wrong and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
                 raise ConfigError(f"{name} has no config {wrong!r}; {close_names(wrong, accepted)}") from None
             raise ConfigError(f"{name}: {error}") from None
@@ -103,8 +113,8 @@ class Registry:
             made = factory(**config)
         except YggdrasilError:
             raise
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{name} cannot be built: {error}") from error
+        except Exception as error:  # whatever a factory raises, the config is what asked for it
+            raise ConfigError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
         if not isinstance(made, Runnable):
             raise ConfigError(f"{name} gave {type(made).__name__}, which cannot run")
         return made
@@ -113,8 +123,9 @@ class Registry:
 def _load(entry: metadata.EntryPoint) -> Factory:
     try:
         loaded: Factory = entry.load()
-    except Exception as error:  # a plugin that is broken disables only itself
-        raise UnknownTypeError(f"the plugin that offers {entry.name!r} ({entry.value}) cannot be loaded: {error}") from error
+    except (Exception, SystemExit) as error:  # a plugin that is broken disables only itself
+        sentence = f"the plugin that offers {entry.name!r} ({entry.value}) cannot be loaded"
+        raise UnknownTypeError(f"{sentence}: {type(error).__name__}: {error}") from error
     return loaded
 
 

@@ -1,7 +1,8 @@
-"""A task of its own behind an async generator, on asyncio and trio: started here, ended here."""
+"""A task of its own beside the caller, on asyncio and trio: started here, ended here."""
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
@@ -17,6 +18,10 @@ class Handle(Protocol):
         """Cancel it and wait until it is gone; what it raised was its own to report."""
         ...
 
+    def cancel(self) -> None:
+        """Cancel it without waiting; from any thread, and when its event loop is gone already."""
+        ...
+
 
 class _AsyncioTask:
     def __init__(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -25,7 +30,12 @@ class _AsyncioTask:
         async def run() -> None:
             await work()
 
-        self._task = asyncio.get_running_loop().create_task(run())
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(run())
+
+    def cancel(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def stop(self) -> None:
         import asyncio
@@ -48,7 +58,14 @@ class _TrioTask:
             finally:
                 self._gone.set()
 
+        self._token = trio.lowlevel.current_trio_token()
         trio.lowlevel.spawn_system_task(run, context=contextvars.copy_context())
+
+    def cancel(self) -> None:
+        import trio
+
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._scope.cancel)
 
     async def stop(self) -> None:
         self._scope.cancel()
