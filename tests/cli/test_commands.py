@@ -1,12 +1,12 @@
-"""The command line as a person or a script meets it: in a process of its own."""
+"""The commands that run nothing, and how errors are told."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,32 +22,19 @@ from yggdrasil.errors import (
     ValidationError,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
 
 
-def yggdrasil(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **variables}
-    return subprocess.run(
-        [sys.executable, "-m", "yggdrasil", *words],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=100,
-    )
-
-
-def test_help_says_the_exit_codes(tmp_path: Path) -> None:
-    done = yggdrasil("--help", cwd=tmp_path)
-    assert done.returncode == 0
+def test_help_says_the_exit_codes(yggdrasil: Command) -> None:
+    done = yggdrasil("--help")
+    assert done.code == 0
     for each in exits.EXITS:
-        assert f"{each.code}  {each.meaning}" in done.stdout
+        assert f"{each.code}  {each.meaning}" in done.out
     for command in ("run", "list", "show", "validate", "export"):
-        assert f"\n  {command}" in done.stdout
-        assert yggdrasil(command, "--help", cwd=tmp_path).returncode == 0
-    assert yggdrasil("--version", cwd=tmp_path).stdout.strip()
+        assert f"\n  {command}" in done.out
+        assert yggdrasil(command, "--help").code == 0
+    assert yggdrasil("--version").out.strip()
 
 
 @pytest.mark.parametrize(
@@ -61,30 +48,30 @@ def test_help_says_the_exit_codes(tmp_path: Path) -> None:
         ("list", "--all"),
     ],
 )
-def test_what_is_not_understood_is_2(words: tuple[str, ...], tmp_path: Path) -> None:
-    done = yggdrasil(*words, cwd=tmp_path)
-    assert done.returncode == exits.USAGE.code
-    assert "Error" in done.stderr
-    assert not list(tmp_path.iterdir()), "nothing is written"
+def test_what_is_not_understood_is_2(words: tuple[str, ...], yggdrasil: Command, here: Path) -> None:
+    done = yggdrasil(*words)
+    assert done.code == exits.USAGE.code
+    assert "Error" in done.err
+    assert not list(here.iterdir()), "nothing is written"
 
 
-def test_list(tmp_path: Path) -> None:
-    done = yggdrasil("list", cwd=tmp_path)
-    assert done.returncode == 0
-    assert {"midgard", "dice", "chronicler"} <= {line.split()[1] for line in done.stdout.splitlines()}
-    records = [json.loads(line) for line in yggdrasil("list", "--json", cwd=tmp_path).stdout.splitlines()]
+def test_list(yggdrasil: Command) -> None:
+    done = yggdrasil("list")
+    assert done.code == 0
+    assert {"midgard", "dice", "chronicler"} <= {line.split()[1] for line in done.out.splitlines()}
+    records = [json.loads(line) for line in yggdrasil("list", "--json").out.splitlines()]
     assert ("world", "midgard", "stock") in [(r["kind"], r["name"], r["origin"]) for r in records]
 
 
-def test_show_an_agent_and_a_tool(tmp_path: Path) -> None:
-    assert "saga" in yggdrasil("show", "chronicler", cwd=tmp_path).stdout
-    assert json.loads(yggdrasil("show", "dice", "--json", cwd=tmp_path).stdout)["kind"] == "tool"
+def test_show_an_agent_and_a_tool(yggdrasil: Command) -> None:
+    assert "saga" in yggdrasil("show", "chronicler").out
+    assert json.loads(yggdrasil("show", "dice", "--json").out)["kind"] == "tool"
 
 
-def test_validate_says_what_and_where(tmp_path: Path) -> None:
+def test_validate_says_what_and_where(yggdrasil: Command, here: Path) -> None:
     for name in ("chronicler", "dice"):
-        done = yggdrasil("validate", name, cwd=tmp_path)
-        assert (done.returncode, done.stdout.split()[-2:]) == (0, ["is", "valid"]), done.stderr
+        done = yggdrasil("validate", name)
+        assert (done.code, done.out.split()[-2:]) == (0, ["is", "valid"]), done.err
     cases = {
         "broken.yaml": ("kind: graph\nnodes: [", "broken.yaml:2"),
         "type.yaml": ("kind: graph\nname: g\nnodes:\n  a: {type: llm/opnai}\n", "llm/openai"),
@@ -103,18 +90,18 @@ def test_validate_says_what_and_where(tmp_path: Path) -> None:
         "kind.yaml": ("kind: grahp\nnodes: {}\n", "kind"),
     }
     for name, (text, words) in cases.items():
-        (tmp_path / name).write_text(text)
+        (here / name).write_text(text)
         for command in ("validate", "run") if name == "bomb.yaml" else ("validate",):
-            done = yggdrasil(command, name, cwd=tmp_path)
-            said = done.stdout + done.stderr
-            assert done.returncode == exits.INVALID.code, said
+            done = yggdrasil(command, name)
+            said = done.out + done.err
+            assert done.code == exits.INVALID.code, said
             assert words in said
             assert "Traceback" not in said
             assert "verysecret" not in said
             assert len(said.splitlines()) <= LINES + 1
-    done = yggdrasil("validate", "broken.yaml", "--json", cwd=tmp_path)
-    record = json.loads(done.stdout)
-    assert (done.returncode, record["valid"]) == (exits.INVALID.code, False)
+    done = yggdrasil("validate", "broken.yaml", "--json")
+    record = json.loads(done.out)
+    assert (done.code, record["valid"]) == (exits.INVALID.code, False)
     assert record["problems"][0]["hint"]
 
 
@@ -144,8 +131,10 @@ def test_each_error_has_its_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert shorten(["a"]) == ["a"]
 
 
-def test_a_traceback_only_for_those_who_ask(tmp_path: Path) -> None:
-    assert "Traceback" not in yggdrasil("show", "nothing", cwd=tmp_path).stderr
-    done = yggdrasil("show", "nothing", cwd=tmp_path, YGGDRASIL_TRACEBACK="1")
-    assert "Traceback" in done.stderr
-    assert done.returncode == exits.INVALID.code
+def test_a_traceback_only_for_those_who_ask(start: Callable[..., subprocess.Popen[str]]) -> None:
+    for asked in ("", "0", "1"):
+        process = start("show", "nothing", YGGDRASIL_TRACEBACK=asked)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == exits.INVALID.code
+        assert ("Traceback" in said) == (asked == "1")
+        assert "error: no entry 'nothing'" in said

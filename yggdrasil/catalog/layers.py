@@ -65,9 +65,9 @@ def _add_tool(layer: Registry, project: Project, name: str, path: Path) -> None:
         if not tools:
             raise ConfigError("holds no tool", path=show(path), hint="@tool above a function")
         for tool in tools:
-            layer.register(tool.block_type, _factory_of(tool), source=f"{path}:{tool.label}")
+            layer.register(tool.block_type, _factory_of(tool), source=f"{path} {tool.label}")
         main = next((t for t in tools if t.label == name), tools[0])
-        layer.register(f"tool/{name}", _factory_of(main), source=f"{path}:{main.label}")
+        layer.register(f"tool/{name}", _factory_of(main), source=f"{path} {main.label}")
     except ConfigError as error:
         layer.register(f"tool/{name}", _failing(error), source=f"{path} (broken)")
 

@@ -18,9 +18,10 @@ from yggdrasil.cli.failure import innermost, report
 from yggdrasil.cli.pictures import write_pictures
 from yggdrasil.cli.places import Place, locate
 from yggdrasil.core.events import TickFinished, WorldParked
-from yggdrasil.errors import ParkedError
+from yggdrasil.errors import EndWorldError, ParkedError
 from yggdrasil.levels.live import LiveWorld
 from yggdrasil.levels.world import World
+from yggdrasil.levels.world_file import load_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,23 @@ class _Stops:
 def run_world(order: Order, as_json: bool) -> int:
     """Run, show, and return the exit code."""
     place = locate(order.world, order.store, order.overlay)
+    world = load_world(order.world, overlay=order.overlay)
+    if world.ended:
+        raise EndWorldError(
+            f"{world.name} is an End World: its content is fixed",
+            path=order.world,
+            hint=f"yggdrasil show {order.world}",
+        )
+    world.validate(strict=True)  # before the store is opened: what is wrong leaves nothing behind
     display = choose(place.found.name, as_json)
     stops = _Stops(order, display)
     try:
-        parked = anyio.run(_live, order, place, display, stops)
-    except BrokenPipeError:  # whoever read the output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return STOPPED.code
+        parked = anyio.run(_live, world, order, place, display, stops)
     except Exception as error:
         display.close()
+        if isinstance(innermost(error), BrokenPipeError):  # whoever read the output has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return STOPPED.code
         failed = report(error)
         if isinstance(innermost(error), ParkedError):
             _go_on(stops, "mend it, and go on with")
@@ -104,10 +113,10 @@ def _go_on(stops: _Stops, words: str) -> None:
     print(f"{words}: {stops.rest()}", file=sys.stderr, flush=True)
 
 
-async def _live(order: Order, place: Place, display: Display, stops: _Stops) -> bool:
+async def _live(definition: World, order: Order, place: Place, display: Display, stops: _Stops) -> bool:
     """Stream the ticks; whether the world was parked."""
     parked = False
-    async with World.open(order.world, store=place.store, seed=order.seed, overlay=order.overlay) as world:
+    async with World.open(definition, store=place.store, seed=order.seed) as world:
         await _catch_up(world, place)
         async with _listening(stops, world):
             async for event in world.stream(ticks=order.ticks, action=order.action):

@@ -9,6 +9,7 @@ from typing import Any
 
 from yggdrasil.cli.places import Place, lives, locate
 from yggdrasil.cli.words import say
+from yggdrasil.errors import StoreError
 
 
 def print_list(as_json: bool) -> None:
@@ -60,8 +61,10 @@ def print_entry(what: str, store: str | None, overlay: str | None, as_json: bool
 async def _show_world(place: Place, overlay: str | None, as_json: bool) -> None:
     from yggdrasil.levels.world import World
 
+    if place.given and not lives(place):
+        raise StoreError("there is no such store", path=place.store, hint=f"yggdrasil run {place.what}")
     # A world that has not lived yet is shown as it will begin, and nothing is written for it.
-    store = place.store if place.given or lives(place) else "memory://"
+    store = place.store if lives(place) else "memory://"
     fresh = store != place.store
     async with World.open(place.what, store=store, overlay=overlay, read_only=not fresh) as world:
         facts = {
