@@ -15,7 +15,7 @@ Picture = NDArray[np.float32]
 
 def paint_smoke(picture: Picture, vents: list[tuple[float, float]], blueprint: dict[str, Any], light: Light) -> None:
     """A thread of smoke from each roof, carried off by the wind."""
-    height, width = picture.shape[:2]
+    width = picture.shape[1]
     tone = np.array(light.haze, np.float32) * np.float32(0.7) + np.float32(52) * np.array(light.shine, np.float32)
     for number, (x, y) in enumerate(vents):
         top = max(0, int(y) - 78)
@@ -41,7 +41,11 @@ def paint_fires(picture: Picture, blueprint: dict[str, Any]) -> None:
         glow = glow * glow * np.float32(0.9)
         picture += glow[..., None] * (np.array((118, 62, 18), np.float32) + picture * np.float32(0.35))
         up = np.clip((np.float32(y) - ys) / np.float32(tall), 0, 1)
-        waver = (line(height, blueprint["texture"] + number * 19, tall / 3, 2)[:, None] - np.float32(0.5)) * np.float32(0.5) * up
+        waver = (
+            (line(height, blueprint["texture"] + number * 19, tall / 3, 2)[:, None] - np.float32(0.5))
+            * np.float32(0.5)
+            * up
+        )
         half = np.float32(0.30) * (1 - up) * (np.float32(0.55) + up * np.float32(1.25))
         inside = np.clip((half - np.abs(dx - waver)) * 9, 0, 1) * (ys <= y) * (up < 1)
         core = np.clip((half * np.float32(0.52) - np.abs(dx - waver)) * 9, 0, 1) * (ys <= y) * (up < 0.7)
@@ -66,7 +70,9 @@ def _fog(picture: Picture, blueprint: dict[str, Any], light: Light) -> None:
     height, width = picture.shape[:2]
     banks = plane(height, width, blueprint["texture"] + 71, (height / 7, width / 1.8), 3)
     rows = np.arange(height, dtype=np.float32)[:, None] / np.float32(height)
-    thick = np.clip(np.float32(1.05) - np.abs(rows - np.float32(0.52)) * np.float32(2.1), 0, 1) * (np.float32(0.42) + banks * np.float32(0.75))
+    thick = np.clip(np.float32(1.05) - np.abs(rows - np.float32(0.52)) * np.float32(2.1), 0, 1) * (
+        np.float32(0.42) + banks * np.float32(0.75)
+    )
     picture += (np.array(light.haze, np.float32) - picture) * np.clip(thick, 0, 0.86)[..., None]
 
 

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 YEAR = 360
 MONTHS = (
-    "Harpa", "Skerpla", "Solmanuth", "Heyannir", "Tvimanuth", "Haustmanuth",
-    "Gormanuth", "Ylir", "Morsug", "Thorri", "Goa", "Einmanuth",
-)  # fmt: skip
+    "Harpa",
+    "Skerpla",
+    "Solmanuth",
+    "Heyannir",
+    "Tvimanuth",
+    "Haustmanuth",
+    "Gormanuth",
+    "Ylir",
+    "Morsug",
+    "Thorri",
+    "Goa",
+    "Einmanuth",
+)
 SEASONS = (
-    "spring", "spring", "summer", "summer", "summer", "autumn",
-    "autumn", "winter", "winter", "winter", "winter", "spring",
-)  # fmt: skip
+    "spring",
+    "spring",
+    "summer",
+    "summer",
+    "summer",
+    "autumn",
+    "autumn",
+    "winter",
+    "winter",
+    "winter",
+    "winter",
+    "spring",
+)
 SUN = {"spring": (5, 20), "summer": (3, 22), "autumn": (7, 17), "winter": (9, 15)}
 """The hours of sunrise and sunset; the valley lies far north."""
 

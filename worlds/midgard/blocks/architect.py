@@ -10,11 +10,14 @@ from .dice import Dice, dice_of
 from .scenes import GESTURES, SCENES, Scene
 
 SIZE = (512, 384)
+INLAND_SPOTS = ((0.13, 0.66, 0.16), (0.84, 0.655, 0.15), (0.30, 0.635, 0.11), (0.70, 0.63, 0.105))
+SHORE_SPOTS = ((0.10, 0.655, 0.17), (0.30, 0.675, 0.13), (0.22, 0.625, 0.09))
+"""Where houses stand: (across, down, width)."""
 
 
 @block("midgard/architect", outputs={"blueprint": dict})
 def architect(intent: dict[str, Any], world: dict[str, Any], *, ctx: RunContext) -> dict[str, Any]:
-    """Block 2: place, hour, season, weather, light, and where everything stands. Lengths are fractions of the picture."""
+    """Block 2: place, hour, season, weather, light, and where everything stands, in fractions of the picture."""
     dice = dice_of(ctx)
     places = world["places"]
     where = intent.get("where") if intent.get("where") in places else min(places)
@@ -54,7 +57,9 @@ def architect(intent: dict[str, Any], world: dict[str, Any], *, ctx: RunContext)
     }
 
 
-def _figures(who: list[str], world: dict[str, Any], scene: Scene, kind: str, land: str, dice: Dice) -> list[dict[str, Any]]:
+def _figures(
+    who: list[str], world: dict[str, Any], scene: Scene, kind: str, land: str, dice: Dice
+) -> list[dict[str, Any]]:
     """A company in a loose row; the dead and the absent are not in it."""
     people = world["characters"]
     living = [name for name in who if name in people and people[name]["at"] != "abroad"][:5]
@@ -64,15 +69,20 @@ def _figures(who: list[str], world: dict[str, Any], scene: Scene, kind: str, lan
         person = people[name]
         age = (int(world["calendar"]["day"]) - person["born"]) // 360
         gesture = scene.gestures[i % len(scene.gestures)] if scene.gestures else dice.pick(GESTURES)
-        figures.append({
-            "x": round(centre + (i - (len(living) - 1) / 2) * (0.085 if not scene.afloat else 0.05) + 0.012 * dice.roll(), 4),
-            "y": round(0.86 + 0.035 * ((i * 7) % 3) / 2 if not scene.afloat else 0.74, 4),
-            "height": round((0.125 if not scene.afloat else 0.085) * (0.62 if age < 13 else 1.0), 4),
-            "gesture": gesture,
-            "cloak": _dye(name),
-            "dress": person["sex"] == "f",
-            "hair": "grey" if age >= 58 else ("fair", "red", "brown")[sum(map(ord, name)) % 3],
-        })  # fmt: skip
+        figures.append(
+            {
+                "x": round(
+                    centre + (i - (len(living) - 1) / 2) * (0.085 if not scene.afloat else 0.05) + 0.012 * dice.roll(),
+                    4,
+                ),
+                "y": round(0.86 + 0.035 * ((i * 7) % 3) / 2 if not scene.afloat else 0.74, 4),
+                "height": round((0.125 if not scene.afloat else 0.085) * (0.62 if age < 13 else 1.0), 4),
+                "gesture": gesture,
+                "cloak": _dye(name),
+                "dress": person["sex"] == "f",
+                "hair": "grey" if age >= 58 else ("fair", "red", "brown")[sum(map(ord, name)) % 3],
+            }
+        )
     return figures
 
 
@@ -83,15 +93,23 @@ def _dye(name: str) -> str:
 
 def _houses(look: dict[str, Any], world: dict[str, Any], where: str, dark: bool, season: str) -> list[dict[str, Any]]:
     """The houses of a place always stand where they stand; their windows and smoke tell whether anybody is in."""
-    spots = ((0.13, 0.66, 0.16), (0.84, 0.655, 0.15), (0.30, 0.635, 0.11), (0.70, 0.63, 0.105))
+    spots = SHORE_SPOTS if look["land"] == "shore" else INLAND_SPOTS
     inhabited = any(person["home"] == where for person in world["characters"].values())
     shift = (look["seed"] * 37 % 100) / 1000 - 0.05
     houses = []
     for i in range(min(int(look["houses"]), len(spots))):
         x, y, width = spots[i]
         hall = bool(look.get("hall")) and i == 0
-        houses.append({"x": round(x + shift, 4), "y": y + 0.01 * ((look["seed"] + i) % 3), "width": width * (1.45 if hall else 1.0),
-                       "hall": hall, "lit": dark and inhabited, "smoke": inhabited and (season != "summer" or i == 0)})  # fmt: skip
+        houses.append(
+            {
+                "x": round(x + shift, 4),
+                "y": y + 0.01 * ((look["seed"] + i) % 3),
+                "width": width * (1.45 if hall else 1.0),
+                "hall": hall,
+                "lit": dark and inhabited,
+                "smoke": inhabited and (season != "summer" or i == 0),
+            }
+        )
     return houses
 
 
@@ -100,14 +118,21 @@ def _boats(land: str, scene: Scene, world: dict[str, Any], where: str) -> list[d
     if scene.afloat and land == "sea":
         boats.append({"x": 0.5, "y": 0.76, "width": 0.34, "sail": False, "crew": True})
     if scene.sails and land in ("shore", "headland", "sea"):
-        boats += [{"x": 0.30 + 0.2 * i, "y": 0.60 + 0.01 * i, "width": 0.10 - 0.012 * i, "sail": True, "crew": False} for i in range(scene.sails)]
+        boats += [
+            {"x": 0.30 + 0.2 * i, "y": 0.60 + 0.01 * i, "width": 0.10 - 0.012 * i, "sail": True, "crew": False}
+            for i in range(scene.sails)
+        ]
     if land == "shore":
         count = int(world["stores"].get(where, {}).get("boats", 1))
-        boats += [{"x": 0.60 + 0.15 * i, "y": 0.80, "width": 0.13, "sail": False, "crew": False} for i in range(min(2, count))]
+        boats += [
+            {"x": 0.60 + 0.15 * i, "y": 0.80, "width": 0.13, "sail": False, "crew": False} for i in range(min(2, count))
+        ]
     return boats
 
 
-def _fires(scene: Scene, look: dict[str, Any], dark: bool, figures: list[dict[str, Any]], weather: str) -> list[dict[str, Any]]:
+def _fires(
+    scene: Scene, look: dict[str, Any], dark: bool, figures: list[dict[str, Any]], weather: str
+) -> list[dict[str, Any]]:
     """Fires that belong to the happening, and the beacon when it is lit."""
     fires = []
     if scene.fire == "beacon" and look.get("beacon"):
@@ -123,4 +148,6 @@ def _animals(scene: Scene, land: str, world: dict[str, Any], where: str) -> list
     if not kind:
         return []
     count = {"sheep": 4, "wolf": 1, "bear": 1, "lynx": 1, "raven": 2, "stag": 1}.get(kind, 1)
-    return [{"kind": kind, "x": round(0.60 + 0.075 * i, 4), "y": round(0.80 + 0.022 * (i % 2), 4)} for i in range(count)]
+    return [
+        {"kind": kind, "x": round(0.60 + 0.075 * i, 4), "y": round(0.80 + 0.022 * (i % 2), 4)} for i in range(count)
+    ]

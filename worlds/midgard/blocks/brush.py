@@ -29,17 +29,25 @@ class Brush:
 
     def polygon(self, points: Points, colour: Colour, *, by: float = 1.0, glowing: bool = False) -> None:
         """A filled polygon."""
-        self.draw.polygon([(round(x * FINE), round(y * FINE)) for x, y in points], fill=self.tone(colour, by=by, glowing=glowing))
+        self.draw.polygon(
+            [(round(x * FINE), round(y * FINE)) for x, y in points], fill=self.tone(colour, by=by, glowing=glowing)
+        )
 
-    def disc(self, x: float, y: float, rx: float, ry: float, colour: Colour, *, by: float = 1.0, glowing: bool = False) -> None:
+    def disc(
+        self, x: float, y: float, rx: float, ry: float, colour: Colour, *, by: float = 1.0, glowing: bool = False
+    ) -> None:
         """A filled ellipse around (x, y)."""
         box = [round((x - rx) * FINE), round((y - ry) * FINE), round((x + rx) * FINE), round((y + ry) * FINE)]
         self.draw.ellipse(box, fill=self.tone(colour, by=by, glowing=glowing))
 
     def stroke(self, points: Points, colour: Colour, width: float, *, by: float = 1.0) -> None:
         """A line through points."""
-        self.draw.line([(round(x * FINE), round(y * FINE)) for x, y in points], fill=self.tone(colour, by=by),
-                       width=max(1, round(width * FINE)), joint="curve")  # fmt: skip
+        self.draw.line(
+            [(round(x * FINE), round(y * FINE)) for x, y in points],
+            fill=self.tone(colour, by=by),
+            width=max(1, round(width * FINE)),
+            joint="curve",
+        )
 
     def lay_over(self, picture: NDArray[np.float32], haze: Colour | None = None, amount: float = 0.0) -> None:
         """Blend the sheet into the picture, veiled by haze where asked; edges are averaged."""

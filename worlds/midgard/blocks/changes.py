@@ -30,7 +30,12 @@ class Change:
             return None
         if who not in self._mine:
             self._mine.add(who)
-            found = {**found, "kin": dict(found["kin"]), "ties": dict(found["ties"]), "memories": list(found["memories"])}
+            found = {
+                **found,
+                "kin": dict(found["kin"]),
+                "ties": dict(found["ties"]),
+                "memories": list(found["memories"]),
+            }
             self.people[who] = found
         return found
 
@@ -104,8 +109,16 @@ def _die(change: Change, effect: Effect) -> bool:
     if person is None:
         return False
     age = (change.day - person["born"]) // 360
-    change.graves.append({"id": effect["who"], "name": person["full"], "died": change.day, "age": age,
-                          "cause": effect["cause"], "home": person["home"]})  # fmt: skip
+    change.graves.append(
+        {
+            "id": effect["who"],
+            "name": person["full"],
+            "died": change.day,
+            "age": age,
+            "cause": effect["cause"],
+            "home": person["home"],
+        }
+    )
     change.graves = change.graves[-change.rules["graves"] :]
     change.gone(effect["who"])
     return True
@@ -170,9 +183,18 @@ def _trade(change: Change, effect: Effect) -> bool:
 
 
 RULES: dict[str, Callable[[Change, Effect], bool]] = {
-    "store": _store, "tie": _tie, "health": _health, "born": _born, "die": _die, "leave": _leave, "wed": _wed,
-    "settle": _settle, "away": _away, "return": _return, "trade": _trade,
-}  # fmt: skip
+    "store": _store,
+    "tie": _tie,
+    "health": _health,
+    "born": _born,
+    "die": _die,
+    "leave": _leave,
+    "wed": _wed,
+    "settle": _settle,
+    "away": _away,
+    "return": _return,
+    "trade": _trade,
+}
 
 
 def apply(change: Change, effect: Effect) -> bool:
@@ -206,6 +228,14 @@ def weave(change: Change, operation: dict[str, Any]) -> bool:
     if what != "close":
         return False
     thread = change.open.pop(name)
-    change.closed = [*change.closed, {"id": name, "title": thread["title"], "opened": thread["opened"], "closed": change.day,
-                                      "end": operation.get("end", "ended")}][-change.rules["closed_threads"] :]  # fmt: skip
+    change.closed = [
+        *change.closed,
+        {
+            "id": name,
+            "title": thread["title"],
+            "opened": thread["opened"],
+            "closed": change.day,
+            "end": operation.get("end", "ended"),
+        },
+    ][-change.rules["closed_threads"] :]
     return True

@@ -26,11 +26,16 @@ def aid(view: View) -> Plan | None:
         return None
     load = min(facts.stores[rich]["food"] // 3, 90)
     return view.plan(
-        "aid", [giver, taker], poor, f"carried food from {facts.places[rich]['name']} to {facts.places[poor]['name']}",
+        "aid",
+        [giver, taker],
+        poor,
+        f"carried food from {facts.places[rich]['name']} to {facts.places[poor]['name']}",
         effects=[store(rich, "food", -load), store(poor, "food", load), *tie(taker, giver, 2)],
-        causes=[f"/stores/{poor}/food", f"/stores/{rich}/food"], catch=load,
-        from_=facts.places[rich]["name"], to=facts.places[poor]["name"],
-    )  # fmt: skip
+        causes=[f"/stores/{poor}/food", f"/stores/{rich}/food"],
+        catch=load,
+        from_=facts.places[rich]["name"],
+        to=facts.places[poor]["name"],
+    )
 
 
 @happening("trade", always=1.1)
@@ -47,20 +52,37 @@ def trade(view: View) -> Plan | None:
     if a is None or b is None or logs < 8 or food < 8:
         return None
     return view.plan(
-        "trade", [a, b], fed, f"traded {logs} loads of wood for {food} days' food", hours=(9, 15),
-        effects=[store(woody, "wood", -logs), store(fed, "wood", logs), store(fed, "food", -food),
-                 store(woody, "food", food), *tie(a, b, 1)],
-        causes=[f"/stores/{woody}/wood", f"/stores/{fed}/food"], catch=logs, price=food,
-        from_=facts.places[woody]["name"], to=facts.places[fed]["name"],
-    )  # fmt: skip
+        "trade",
+        [a, b],
+        fed,
+        f"traded {logs} loads of wood for {food} days' food",
+        hours=(9, 15),
+        effects=[
+            store(woody, "wood", -logs),
+            store(fed, "wood", logs),
+            store(fed, "food", -food),
+            store(woody, "food", food),
+            *tie(a, b, 1),
+        ],
+        causes=[f"/stores/{woody}/wood", f"/stores/{fed}/food"],
+        catch=logs,
+        price=food,
+        from_=facts.places[woody]["name"],
+        to=facts.places[fed]["name"],
+    )
 
 
 TALES = (
-    "of the winter the fjord froze to its mouth", "of Asmund's horse that came home without him",
-    "of the woman who sold the wind in three knots", "of the night the beacon burned for raiders",
-    "of how Ulfskard got its name", "of a bear that was somebody's uncle", "of Thor and the fishing line",
-    "of the two brothers and the one boat", "of the giant's ford and why elk still use it",
-)  # fmt: skip
+    "of the winter the fjord froze to its mouth",
+    "of Asmund's horse that came home without him",
+    "of the woman who sold the wind in three knots",
+    "of the night the beacon burned for raiders",
+    "of how Ulfskard got its name",
+    "of a bear that was somebody's uncle",
+    "of Thor and the fishing line",
+    "of the two brothers and the one boat",
+    "of the giant's ford and why elk still use it",
+)
 
 
 @happening("tale", spring=0.8, summer=0.5, autumn=1.3, winter=2.4)
@@ -77,9 +99,15 @@ def tale(view: View) -> Plan | None:
     if teller is None or not listeners:
         return None
     return view.plan(
-        "tale", [teller, *listeners], place, "told a tale", hours=(17, 22), effects=tie(teller, listeners[0], 1),
-        causes=[f"/characters/{teller}/trade"], tale=view.dice.pick(TALES),
-    )  # fmt: skip
+        "tale",
+        [teller, *listeners],
+        place,
+        "told a tale",
+        hours=(17, 22),
+        effects=tie(teller, listeners[0], 1),
+        causes=[f"/characters/{teller}/trade"],
+        tale=view.dice.pick(TALES),
+    )
 
 
 @happening("visit", spring=1.2, summer=1.2, autumn=0.9, winter=0.7)
@@ -89,18 +117,36 @@ def visit(view: View) -> Plan | None:
     guest = view.person(facts.able)
     if guest is None:
         return None
-    hosts = [w for w in facts.able if facts.people[w]["home"] != facts.people[guest]["home"] and facts.tie(guest, w) >= 0]
+    hosts = [
+        w for w in facts.able if facts.people[w]["home"] != facts.people[guest]["home"] and facts.tie(guest, w) >= 0
+    ]
     fond = [w for w in hosts if facts.tie(guest, w) > 0 or w in view.wanted]
     host = view.person(fond or hosts)
     if host is None:
         return None
     where = facts.people[host]["home"]
-    why = view.dice.pick(("a borrowed kettle", "news of the pass", "no reason that was given", "an old promise", "a sick ewe",
-                          "a word about the spring", "a length of wadmal"))  # fmt: skip
+    why = view.dice.pick(
+        (
+            "a borrowed kettle",
+            "news of the pass",
+            "no reason that was given",
+            "an old promise",
+            "a sick ewe",
+            "a word about the spring",
+            "a length of wadmal",
+        )
+    )
     return view.plan(
-        "visit", [guest, host], where, "came on a visit", hours=(11, 20), effects=tie(guest, host, 1),
-        causes=[f"/characters/{guest}/ties/{host}"], thing=why, home=facts.places[facts.people[guest]["home"]]["name"],
-    )  # fmt: skip
+        "visit",
+        [guest, host],
+        where,
+        "came on a visit",
+        hours=(11, 20),
+        effects=tie(guest, host, 1),
+        causes=[f"/characters/{guest}/ties/{host}"],
+        thing=why,
+        home=facts.places[facts.people[guest]["home"]]["name"],
+    )
 
 
 @happening("quarrel", always=0.5, winter=0.9)
@@ -113,12 +159,25 @@ def quarrel(view: View) -> Plan | None:
     b = view.person([w for w in facts.able if w != a and facts.tie(a, w) <= 0 and facts.spouse(a) != w])
     if b is None:
         return None
-    thing = view.dice.pick(("a strayed ram", "a fence moved in the night", "a net cut in the dark", "a debt of two winters",
-                            "an old slight to a father", "driftwood with two owners"))  # fmt: skip
+    thing = view.dice.pick(
+        (
+            "a strayed ram",
+            "a fence moved in the night",
+            "a net cut in the dark",
+            "a debt of two winters",
+            "an old slight to a father",
+            "driftwood with two owners",
+        )
+    )
     return view.plan(
-        "quarrel", [a, b], facts.people[b]["home"], f"had hard words over {thing}", effects=tie(a, b, -2),
-        causes=[f"/characters/{a}/ties/{b}"], thing=thing,
-    )  # fmt: skip
+        "quarrel",
+        [a, b],
+        facts.people[b]["home"],
+        f"had hard words over {thing}",
+        effects=tie(a, b, -2),
+        causes=[f"/characters/{a}/ties/{b}"],
+        thing=thing,
+    )
 
 
 @happening("game", summer=0.9, winter=0.8, spring=0.4)
@@ -129,14 +188,26 @@ def game(view: View) -> Plan | None:
     who = view.persons(young, 2)
     if len(who) < 2:
         return None
-    sport = "a race on bone skates" if view.season == "winter" else view.dice.pick(("wrestling", "a swimming match", "stone-lifting"))
+    sport = (
+        "a race on bone skates"
+        if view.season == "winter"
+        else view.dice.pick(("wrestling", "a swimming match", "stone-lifting"))
+    )
     return view.plan(
-        "game", who, facts.people[who[1]]["home"], f"won at {sport}", hours=(10, 18), effects=tie(*who, 1),
-        causes=[f"/characters/{who[0]}/ties/{who[1]}"], thing=sport,
-    )  # fmt: skip
+        "game",
+        who,
+        facts.people[who[1]]["home"],
+        f"won at {sport}",
+        hours=(10, 18),
+        effects=tie(*who, 1),
+        causes=[f"/characters/{who[0]}/ties/{who[1]}"],
+        thing=sport,
+    )
 
 
-@happening("nursing", always=1, need=lambda v: 2.5 if any(v.facts.people[w]["health"] <= 5 for w in v.facts.present) else 0)
+@happening(
+    "nursing", always=1, need=lambda v: 2.5 if any(v.facts.people[w]["health"] <= 5 for w in v.facts.present) else 0
+)
 def nursing(view: View) -> Plan | None:
     """Whoever knows herbs sits with whoever is worst."""
     facts = view.facts
@@ -150,9 +221,14 @@ def nursing(view: View) -> Plan | None:
     if healer is None:
         return None
     return view.plan(
-        "nursing", [healer, patient], facts.people[patient]["home"], f"sat up with {facts.name(patient)}", hours=(19, 23),
-        effects=[health(patient, 3), *tie(patient, healer, 2)], causes=[f"/characters/{patient}/health"],
-    )  # fmt: skip
+        "nursing",
+        [healer, patient],
+        facts.people[patient]["home"],
+        f"sat up with {facts.name(patient)}",
+        hours=(19, 23),
+        effects=[health(patient, 3), *tie(patient, healer, 2)],
+        causes=[f"/characters/{patient}/health"],
+    )
 
 
 @happening("teaching", always=0.7)
@@ -165,12 +241,26 @@ def teaching(view: View) -> Plan | None:
     elder = view.person([w for w in facts.able if facts.people[w]["home"] == facts.people[child]["home"]])
     if elder is None:
         return None
-    craft = view.dice.pick(("to tie a bowline", "the names of the winds", "to set a snare", "three lines of the law",
-                            "to bank a fire", "to card wool", "to tell ice that bears from ice that does not"))  # fmt: skip
+    craft = view.dice.pick(
+        (
+            "to tie a bowline",
+            "the names of the winds",
+            "to set a snare",
+            "three lines of the law",
+            "to bank a fire",
+            "to card wool",
+            "to tell ice that bears from ice that does not",
+        )
+    )
     return view.plan(
-        "teaching", [elder, child], facts.people[child]["home"], f"taught {facts.name(child)} {craft}",
-        effects=tie(elder, child, 1), causes=[f"/characters/{child}/born"], thing=craft,
-    )  # fmt: skip
+        "teaching",
+        [elder, child],
+        facts.people[child]["home"],
+        f"taught {facts.name(child)} {craft}",
+        effects=tie(elder, child, 1),
+        causes=[f"/characters/{child}/born"],
+        thing=craft,
+    )
 
 
 @happening("storm-damage", always=1, need=lambda v: 5 if v.weather["kind"] == "storm" else 0)
@@ -184,9 +274,16 @@ def storm_damage(view: View) -> Plan | None:
     loss = min(facts.stores[place]["wood"], view.dice.between(8, 25))
     thing = view.dice.pick(("half a roof", "the drying racks", "the gable of the barn", "the woodshed"))
     return view.plan(
-        "storm-damage", who, place, f"saved what could be saved when the storm took {thing}", hours=(1, 20),
-        effects=[store(place, "wood", -loss)], causes=["/weather/kind", "/weather/wind"], thing=thing, catch=loss,
-    )  # fmt: skip
+        "storm-damage",
+        who,
+        place,
+        f"saved what could be saved when the storm took {thing}",
+        hours=(1, 20),
+        effects=[store(place, "wood", -loss)],
+        causes=["/weather/kind", "/weather/wind"],
+        thing=thing,
+        catch=loss,
+    )
 
 
 @happening("omen", always=0.45)
@@ -196,25 +293,48 @@ def omen(view: View) -> Plan | None:
     who = view.persons(facts.able, 2)
     if len(who) < 2:
         return None
-    sign = view.dice.pick(("two ravens on one post", "a seal with a man's eyes", "rings round the moon", "a white elk at the ford",
-                           "a tern far up the valley", "a light on the mounds", "an echo that answered late"))  # fmt: skip
+    sign = view.dice.pick(
+        (
+            "two ravens on one post",
+            "a seal with a man's eyes",
+            "rings round the moon",
+            "a white elk at the ford",
+            "a tern far up the valley",
+            "a light on the mounds",
+            "an echo that answered late",
+        )
+    )
     return view.plan(
-        "omen", who, view.dice.pick(("haug", "varden", "elgford", "ulfskard", "tingvoll")), f"saw {sign}", hours=(3, 22),
-        effects=tie(*who, 1), causes=["/calendar/season"], thing=sign,
-    )  # fmt: skip
+        "omen",
+        who,
+        view.dice.pick(("haug", "varden", "elgford", "ulfskard", "tingvoll")),
+        f"saw {sign}",
+        hours=(3, 22),
+        effects=tie(*who, 1),
+        causes=["/calendar/season"],
+        thing=sign,
+    )
 
 
 @happening("beacon", always=0.35)
 def beacon(view: View) -> Plan | None:
     """The beacon is tended, or lit."""
     facts = view.facts
-    keepers = [w for w in facts.able if facts.people[w]["trade"] == "beacon-keeper"] or facts.hands("skarvik") or facts.able
+    keepers = (
+        [w for w in facts.able if facts.people[w]["trade"] == "beacon-keeper"] or facts.hands("skarvik") or facts.able
+    )
     keeper = view.person([w for w in facts.able if w in view.wanted] or keepers)
     if keeper is None:
         return None
     home = facts.people[keeper]["home"]
     burnt = min(6, facts.stores[home]["wood"])
     return view.plan(
-        "beacon", [keeper], "varden", "lit the beacon on Varden", hours=(18, 23), effects=[store(home, "wood", -burnt)],
-        causes=["/places/varden/look/beacon", f"/stores/{home}/wood"], catch=burnt,
-    )  # fmt: skip
+        "beacon",
+        [keeper],
+        "varden",
+        "lit the beacon on Varden",
+        hours=(18, 23),
+        effects=[store(home, "wood", -burnt)],
+        causes=["/places/varden/look/beacon", f"/stores/{home}/wood"],
+        catch=burnt,
+    )

@@ -6,13 +6,14 @@ from typing import Any
 
 from yggdrasil import RunContext, block
 
-from . import company, feasts, work  # noqa: F401 - each registers its happenings
+from . import company, feasts, hearth, journeys, strife, work  # noqa: F401 - each registers its happenings
 from .almanac import MONTHS, feast_between, light, month, season
 from .dice import Dice, dice_of
 from .facts import Facts
+from .hearth import starving
 from .life import death, dying, fertile
 from .plan import HAPPENINGS, Plan, View
-from .threads import beat, due, room, starving
+from .threads import beat, due, room
 from .weather import later
 from .wishes import Wish, deed, read
 
@@ -24,7 +25,7 @@ ONCE = frozenset({"feud", "courtship", "beast", "voyage", "sails", "build", "lea
 def development(
     world: dict[str, Any], action: str | None = None, proposal: dict[str, Any] | None = None, *, ctx: RunContext
 ) -> dict[str, Any]:
-    """Block 1 from the content, the user's action and a dropped partial state: who, where, when, why, with what effect."""
+    """Block 1 from the content, the action and a dropped partial state: who, where, when, why, with what effect."""
     dice = dice_of(ctx)
     facts = Facts(world)
     wish = _wish(action, proposal, facts)
@@ -99,14 +100,29 @@ def _asked(view: View, wish: Wish) -> Plan | None:
         if wish.weather and not wish.dead:
             return None
         gist = f"dreamt of {wish.dead[0]}" if wish.dead else "heard it said"
-        return view.plan(kind, [teller], home, gist, hours=(18, 22), causes=["/graves" if wish.dead else f"/places/{home}"],
-                         words=wish.text.rstrip(".!"), lost=wish.dead[0] if wish.dead else "")  # fmt: skip
+        return view.plan(
+            kind,
+            [teller],
+            home,
+            gist,
+            hours=(18, 22),
+            causes=["/graves" if wish.dead else f"/places/{home}"],
+            words=wish.text.rstrip(".!"),
+            lost=wish.dead[0] if wish.dead else "",
+        )
     doer = wish.people[0]
     where = wish.place or facts.people[doer]["at"]
     done = deed(wish.text, facts.name(doer))
     gist = done or "did as was asked"
-    return view.plan("deed" if done else "word", wish.people[:4], where, gist, hours=(8, 19),
-                     causes=[f"/characters/{doer}"], words=wish.text.rstrip(".!"))  # fmt: skip
+    return view.plan(
+        "deed" if done else "word",
+        wish.people[:4],
+        where,
+        gist,
+        hours=(8, 19),
+        causes=[f"/characters/{doer}"],
+        words=wish.text.rstrip(".!"),
+    )
 
 
 def _fated(view: View) -> Plan | None:
@@ -182,7 +198,10 @@ def _intent(plan: Plan, view: View, action: str | None, *, used: bool) -> dict[s
         "who": plan["who"],
         "where": plan["where"],
         "when": {
-            "day": view.day, "hour": plan["hour"], "month": MONTHS[view.month], "season": view.season,
+            "day": view.day,
+            "hour": plan["hour"],
+            "month": MONTHS[view.month],
+            "season": view.season,
             "light": light(plan["hour"], view.season),
         },
         "weather": view.weather,
@@ -190,7 +209,7 @@ def _intent(plan: Plan, view: View, action: str | None, *, used: bool) -> dict[s
         "threads": plan["threads"],
         "effects": plan["effects"],
         "slots": plan["slots"],
-    }  # fmt: skip
+    }
     if action:
         intent["action"] = action
     if used:

@@ -65,7 +65,9 @@ class Facts:
 
     def children(self, who: str) -> list[str]:
         """The living children."""
-        return [c for c in self.ids if who in (self.people[c]["kin"].get("mother"), self.people[c]["kin"].get("father"))]
+        return [
+            c for c in self.ids if who in (self.people[c]["kin"].get("mother"), self.people[c]["kin"].get("father"))
+        ]
 
     def tie(self, one: str, other: str) -> int:
         """How `one` feels about `other`, -5 to 5."""

@@ -1,4 +1,4 @@
-"""The feasts of the year; each falls on its day, whatever else was to happen. Weight is nil: the calendar calls them."""
+"""The feasts of the year; the calendar calls each on its day, whatever else was to happen."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ MERRY = {
     "yule": ("hrafnstad", "drank Yule", 14, (15, 22)),
 }
 NAMES = {
-    "first-summer": "the First Day of Summer", "midsummer": "Midsummer", "assembly": "the Althing at Tingvoll",
-    "winter-nights": "the Winter Nights", "yule": "Yule",
-}  # fmt: skip
+    "first-summer": "the First Day of Summer",
+    "midsummer": "Midsummer",
+    "assembly": "the Althing at Tingvoll",
+    "winter-nights": "the Winter Nights",
+    "yule": "Yule",
+}
 
 
 def _feast(view: View, kind: str) -> Plan | None:
@@ -32,8 +35,16 @@ def _feast(view: View, kind: str) -> Plan | None:
     effects = [store(home, "food", -spent)] if spent else []
     for guest in guests:
         effects += tie(host, guest, 1)
-    return view.plan(kind, [host, *guests], place, gist, hours=hours, effects=effects,
-                     causes=["/calendar/day", f"/stores/{home}/food"], feast=NAMES[kind])  # fmt: skip
+    return view.plan(
+        kind,
+        [host, *guests],
+        place,
+        gist,
+        hours=hours,
+        effects=effects,
+        causes=["/calendar/day", f"/stores/{home}/food"],
+        feast=NAMES[kind],
+    )
 
 
 @happening("first-summer")

@@ -50,19 +50,23 @@ def paint_ridges(picture: Picture, blueprint: dict[str, Any], light: Light) -> N
     fog = {"fog": 0.45, "snow": 0.22, "rain": 0.18, "storm": 0.2}.get(blueprint["weather"], 0.0)
     for depth in range(4):
         near = depth / 3
-        rise = (0.34 - 0.19 * near) * (0.45 + 0.6 * tall)
-        noise = line(width, seed * 5 + depth * 13, width / (1.6 + 1.5 * depth), 5, 0.46)
-        crest = height * (0.60 - rise * (np.float32(0.25) + noise) + 0.02 * near)
+        rise = (0.46 - 0.28 * near) * (0.40 + 0.72 * tall)
+        noise = line(width, seed * 5 + depth * 13, width / (1.7 + 1.5 * depth), 5, 0.52)
+        crest = height * (0.62 - rise * (np.float32(0.12) + noise) + 0.01 * near)
         slope = np.zeros(width, np.float32)
-        slope[1:] = crest[1:] - crest[:-1]
+        slope[8:-8] = (crest[16:] - crest[:-16]) / 9
         body = mix(HILL[season], ROCK, 0.42 * (1 - near))
         colour = np.array(times(body, light.shine), np.float32)
         shade = 1 + np.clip(slope * side * np.float32(0.12), -0.22, 0.22)
         below = (rows - crest[None, :]) / np.float32(height)
-        tone = colour * shade[None, :, None] * (np.float32(1.06) - np.clip(below, 0, 0.2)[..., None])
+        fall = plane(height, width, seed * 7 + depth, (34, 20), 3) - np.float32(0.5)
+        relief = (shade[None, :] - 1) * np.clip(1 - below * 5, 0, 1) + fall * np.float32(0.30 - 0.10 * near)
+        tone = colour * (np.float32(1.05) + relief - np.clip(below, 0, 0.2))[..., None]
         tone = _capped(tone, crest, rows, below, blueprint, depth, light, seed)
         haze = np.float32(min(0.92, 0.66 * (1 - near) ** 1 + 0.16 + fog * (1.2 - near)))
-        tone = tone + (np.array(light.haze, np.float32) - tone) * (haze * (np.float32(0.82) + np.clip(below, 0, 0.25)[..., None]))
+        tone = tone + (np.array(light.haze, np.float32) - tone) * (
+            haze * (np.float32(0.82) + np.clip(below, 0, 0.25)[..., None])
+        )
         cover = np.clip(rows - crest[None, :] + 1, 0, 1)[..., None]
         picture += (tone - picture) * cover
 
@@ -71,11 +75,13 @@ def _capped(
     tone: Picture, crest: Line, rows: Line, below: Line, blueprint: dict[str, Any], depth: int, light: Light, seed: int
 ) -> Picture:
     """Snow on the heights: how far down it comes is a matter of season."""
-    reach = {"winter": 0.5, "spring": 0.085, "autumn": 0.045, "summer": 0.02}[blueprint["season"]] * (1 if depth < 2 else 0.35)
+    reach = {"winter": 0.5, "spring": 0.16, "autumn": 0.09, "summer": 0.045}[blueprint["season"]] * (1, 0.6, 0.2, 0)[
+        depth
+    ]
     if blueprint["season"] == "winter" or depth > 2:
         return tone
     ragged = reach * (np.float32(0.3) + line(tone.shape[1], seed + 77 + depth, 22, 3))
-    high = np.clip((height_at(crest, tone.shape[0]) - np.float32(0.30)) * 9, 0, 1)
+    high = np.clip((height_at(crest, tone.shape[0]) - np.float32(0.24)) * 7, 0, 1)
     snow = np.clip((ragged * high - below) * 90, 0, 1)[..., None] * np.float32(0.85)
     return tone + (np.array(times(SNOW, light.shine), np.float32) - tone) * snow
 
@@ -104,7 +110,10 @@ def paint_water(picture: Picture, blueprint: dict[str, Any], light: Light) -> No
     water = mirror * np.float32(0.80) + (hue - mirror * np.float32(0.80)) * (np.float32(0.22) + np.float32(0.45) * far)
     water += ripple[..., None] * np.float32(20 + 5 * wind) * np.array(light.shine, np.float32)
     if wind >= 5:
-        foam = np.clip((plane(deep, width, blueprint["texture"] + 31, (4.0, 22.0), 2) - np.float32(0.70)) * 9, 0, 1) * far[..., 0]
+        foam = (
+            np.clip((plane(deep, width, blueprint["texture"] + 31, (4.0, 22.0), 2) - np.float32(0.70)) * 9, 0, 1)
+            * far[..., 0]
+        )
         water += (np.array(times((226, 232, 234), light.shine), np.float32) - water) * foam[..., None]
     picture[top:] = water
     picture[top : top + 1] += np.float32(14) * np.array(light.shine, np.float32)
@@ -154,9 +163,15 @@ def _field(tone: Picture, blueprint: dict[str, Any], light: Light) -> None:
     top, bottom = int(height * 0.665), int(height * 0.76)
     left, right = int(width * 0.40), int(width * 0.98)
     rows = np.arange(top, bottom)
-    bars = ((rows[:, None] * 3 + np.arange(left, right)[None, :] // 3) % 7 < 3).astype(np.float32)
+    columns = np.arange(left, right, dtype=np.float32)[None, :]
+    down = (rows[:, None] - top).astype(np.float32) / (bottom - top)
+    furrows = np.abs(((columns - 0.75 * width) / (np.float32(0.35) + down) / 6) % 1 - np.float32(0.5))
     colour = np.array(times(BARLEY[blueprint["season"]], light.shine), np.float32)
-    tone[top:bottom, left:right] = colour * (np.float32(0.88) + bars * np.float32(0.13))[..., None]
+    paint = colour * (np.float32(0.86) + furrows * np.float32(0.34))[..., None]
+    wave = (line(right - left, blueprint["seed"] + 87, 60, 3) - np.float32(0.5))[None, :] * np.float32(0.35)
+    inner = np.clip(np.minimum(down + wave, 1 - down + wave) * 6 + np.float32(0.6), 0, 1)
+    inner = inner * np.clip((columns - left - 60 * (1 - down)) / 9, 0, 1) * np.clip((right - columns) / 9, 0, 1)
+    tone[top:bottom, left:right] += (paint - tone[top:bottom, left:right]) * inner[..., None]
 
 
 def _strand(tone: Picture, rows: Line, edge: Line, light: Light, season: str) -> None:
@@ -169,7 +184,10 @@ def _strand(tone: Picture, rows: Line, edge: Line, light: Light, season: str) ->
 def _river(picture: Picture, blueprint: dict[str, Any], light: Light) -> None:
     """A band of water across the ground, wider towards the eye."""
     height, width = picture.shape[:2]
-    middle = height * (0.70 + 0.06 * (line(width, blueprint["seed"] + 41, width / 2.2, 2) - 0.5)) + np.arange(width, dtype=np.float32) * 0.05
+    middle = (
+        height * (0.70 + 0.06 * (line(width, blueprint["seed"] + 41, width / 2.2, 2) - 0.5))
+        + np.arange(width, dtype=np.float32) * 0.05
+    )
     half = height * (0.022 + 0.010 * line(width, blueprint["seed"] + 43, 60, 2))
     rows = np.arange(height, dtype=np.float32)[:, None]
     cover = np.clip(half[None, :] - np.abs(rows - middle[None, :]) + 1, 0, 1)

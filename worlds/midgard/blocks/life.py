@@ -22,7 +22,9 @@ def patronymic(parent: str, sex: str) -> str:
 
 def fresh_name(facts: Facts, sex: str, dice: Dice) -> str:
     """A name nobody living bears; when all are taken, a name is borne twice."""
-    taken = {facts.people[w]["name"] for w in facts.ids} | {grave["name"].split(" ")[0] for grave in facts.world["graves"]}
+    taken = {facts.people[w]["name"] for w in facts.ids} | {
+        grave["name"].split(" ")[0] for grave in facts.world["graves"]
+    }
     pool = facts.world["names"][sex]
     return dice.pick([name for name in pool if name not in taken] or pool)
 
@@ -38,10 +40,19 @@ def newcomer(facts: Facts, dice: Dice, sex: str, age: int, home: str, offset: in
     father = dice.pick(facts.world["names"]["m"])
     trades = ("farmer", "fisher", "herder", "weaver", "smith", "hunter", "shipwright", "healer", "skald", "woodcutter")
     return fresh_id(facts, name, offset), {
-        "name": name, "full": f"{name} {patronymic(father, sex)}", "byname": None, "sex": sex,
-        "born": facts.day - age * YEAR - dice.between(0, 300), "trade": lacking(facts, trades, dice), "home": home,
-        "at": home, "health": 9, "kin": {"mother": None, "father": None, "spouse": None}, "ties": {}, "memories": [],
-    }  # fmt: skip
+        "name": name,
+        "full": f"{name} {patronymic(father, sex)}",
+        "byname": None,
+        "sex": sex,
+        "born": facts.day - age * YEAR - dice.between(0, 300),
+        "trade": lacking(facts, trades, dice),
+        "home": home,
+        "at": home,
+        "health": 9,
+        "kin": {"mother": None, "father": None, "spouse": None},
+        "ties": {},
+        "memories": [],
+    }
 
 
 def lacking(facts: Facts, trades: Sequence[str], dice: Dice) -> str:
@@ -79,17 +90,32 @@ def birth(view: View) -> Plan | None:
     sex = "f" if dice.chance(0.5) else "m"
     name, home = fresh_name(facts, sex, dice), facts.people[mother]["home"]
     child = {
-        "name": name, "full": f"{name} {patronymic(facts.people[father]['name'], sex)}", "byname": None, "sex": sex,
-        "born": facts.day, "trade": "child", "home": home, "at": home, "health": 8,
-        "kin": {"mother": mother, "father": father, "spouse": None}, "ties": {}, "memories": [],
-    }  # fmt: skip
+        "name": name,
+        "full": f"{name} {patronymic(facts.people[father]['name'], sex)}",
+        "byname": None,
+        "sex": sex,
+        "born": facts.day,
+        "trade": "child",
+        "home": home,
+        "at": home,
+        "health": 8,
+        "kin": {"mother": mother, "father": father, "spouse": None},
+        "ties": {},
+        "memories": [],
+    }
     midwife = view.person([w for w in facts.able if w not in (mother, father) and facts.people[w]["sex"] == "f"])
     who = [mother, father] + ([midwife] if midwife else [])
     return view.plan(
-        "birth", who, home, f"had a {'daughter' if sex == 'f' else 'son'}, {name}", hours=(0, 23),
+        "birth",
+        who,
+        home,
+        f"had a {'daughter' if sex == 'f' else 'son'}, {name}",
+        hours=(0, 23),
         effects=[{"do": "born", "id": fresh_id(facts, name), "person": child}, *tie(mother, father, 1)],
-        causes=[f"/characters/{mother}/kin/spouse"], name=name, child="daughter" if sex == "f" else "son",
-    )  # fmt: skip
+        causes=[f"/characters/{mother}/kin/spouse"],
+        name=name,
+        child="daughter" if sex == "f" else "son",
+    )
 
 
 @happening("settle")
@@ -108,11 +134,19 @@ def settle(view: View) -> Plan | None:
     family += [c for c in facts.children(mover) if facts.age(c) < facts.rules["adult"]]
     load = min(40, facts.stores[full]["food"] // 4)
     return view.plan(
-        "settle", family, empty, f"moved from {facts.places[full]['name']} to {facts.places[empty]['name']}",
-        effects=[*({"do": "settle", "who": w, "home": empty} for w in family), store(full, "food", -load),
-                 store(empty, "food", load)],
-        causes=[f"/places/{empty}"], from_=facts.places[full]["name"], to=facts.places[empty]["name"],
-    )  # fmt: skip
+        "settle",
+        family,
+        empty,
+        f"moved from {facts.places[full]['name']} to {facts.places[empty]['name']}",
+        effects=[
+            *({"do": "settle", "who": w, "home": empty} for w in family),
+            store(full, "food", -load),
+            store(empty, "food", load),
+        ],
+        causes=[f"/places/{empty}"],
+        from_=facts.places[full]["name"],
+        to=facts.places[empty]["name"],
+    )
 
 
 @happening("foster")
@@ -129,10 +163,13 @@ def foster(view: View) -> Plan | None:
             return None
         to = facts.people[taker]["home"]
         return view.plan(
-            "foster", [taker, *home], to, f"took in {facts.name(home[0])}",
+            "foster",
+            [taker, *home],
+            to,
+            f"took in {facts.name(home[0])}",
             effects=[{"do": "settle", "who": w, "home": to} for w in home] + tie(taker, home[0], 3),
             causes=[f"/characters/{home[0]}/home"],
-        )  # fmt: skip
+        )
     return None
 
 
@@ -143,7 +180,9 @@ def arrival(view: View) -> Plan | None:
     host = view.person(facts.hands("skarvik") or facts.able)
     counts = {s: len(facts.of(s)) for s in facts.settlements}
     home = min(facts.settlements, key=lambda s: (counts[s], s))
-    single = {sex: sum(1 for w in facts.grown if facts.people[w]["sex"] == sex and not facts.spouse(w)) for sex in ("f", "m")}
+    single = {
+        sex: sum(1 for w in facts.grown if facts.people[w]["sex"] == sex and not facts.spouse(w)) for sex in ("f", "m")
+    }
     sex = "f" if single["f"] < single["m"] or (single["f"] == single["m"] and dice.chance(0.5)) else "m"
     first_id, first = newcomer(facts, dice, sex, dice.between(18, 30), home, 0)
     effects: list[dict[str, Any]] = [{"do": "born", "id": first_id, "person": first}]
@@ -159,9 +198,16 @@ def arrival(view: View) -> Plan | None:
                 break
     effects.append(store(home, "food", 30))
     return view.plan(
-        "arrival", [host] if host else [], "skarvik", f"met the ship that brought {names}", hours=(9, 19), effects=effects,
-        causes=["/rules/people/fewest"], name=names, to=facts.places[home]["name"],
-    )  # fmt: skip
+        "arrival",
+        [host] if host else [],
+        "skarvik",
+        f"met the ship that brought {names}",
+        hours=(9, 19),
+        effects=effects,
+        causes=["/rules/people/fewest"],
+        name=names,
+        to=facts.places[home]["name"],
+    )
 
 
 @happening("leaving")
@@ -175,9 +221,15 @@ def leaving(view: View) -> Plan | None:
         return None
     land = view.dice.pick(("Iceland", "the Orkneys", "Nidaros", "the Faroes"))
     return view.plan(
-        "leaving", [who], "skarvik", f"sailed for {land} to stay", hours=(5, 12),
-        effects=[{"do": "leave", "who": who, "cause": f"sailed for {land}"}], causes=["/rules/people/most"], thing=land,
-    )  # fmt: skip
+        "leaving",
+        [who],
+        "skarvik",
+        f"sailed for {land} to stay",
+        hours=(5, 12),
+        effects=[{"do": "leave", "who": who, "cause": f"sailed for {land}"}],
+        causes=["/rules/people/most"],
+        thing=land,
+    )
 
 
 @happening("of-age")
@@ -187,17 +239,34 @@ def of_age(view: View) -> Plan | None:
     child = view.person([w for w in facts.grown if facts.people[w]["trade"] == "child"])
     if child is None:
         return None
-    trades = ("farmer", "fisher", "herder", "weaver", "smith", "hunter", "shipwright", "healer", "skald", "beacon-keeper",
-              "lawspeaker", "netmaker", "woodcutter")  # fmt: skip
+    trades = (
+        "farmer",
+        "fisher",
+        "herder",
+        "weaver",
+        "smith",
+        "hunter",
+        "shipwright",
+        "healer",
+        "skald",
+        "beacon-keeper",
+        "lawspeaker",
+        "netmaker",
+        "woodcutter",
+    )
     trade = lacking(facts, trades, view.dice)
     elder = view.person([w for w in facts.able if w != child and facts.age(w) >= 30])
     byname = view.dice.pick(facts.world["names"]["bynames"]) if view.dice.chance(0.5) else None
     return view.plan(
-        "of-age", [child] + ([elder] if elder else []), facts.people[child]["home"],
-        f"was counted among the grown, as a {trade}", hours=(10, 18),
+        "of-age",
+        [child] + ([elder] if elder else []),
+        facts.people[child]["home"],
+        f"was counted among the grown, as a {trade}",
+        hours=(10, 18),
         effects=[{"do": "trade", "who": child, "trade": trade, "byname": byname}],
-        causes=[f"/characters/{child}/born"], trade=trade,
-    )  # fmt: skip
+        causes=[f"/characters/{child}/born"],
+        trade=trade,
+    )
 
 
 def dying(facts: Facts, dice: Dice) -> tuple[str, str] | None:
@@ -214,9 +283,13 @@ def dying(facts: Facts, dice: Dice) -> tuple[str, str] | None:
 
 
 CAUSES = {
-    "age": "died old, in bed", "sickness": "died of a fever", "hunger": "died in the hungry time",
-    "drowned": "was taken by the fjord", "wound": "died of a wound", "lost": "did not come home",
-}  # fmt: skip
+    "age": "died old, in bed",
+    "sickness": "died of a fever",
+    "hunger": "died in the hungry time",
+    "drowned": "was taken by the fjord",
+    "wound": "died of a wound",
+    "lost": "did not come home",
+}
 
 
 def death(view: View, who: str, cause: str) -> Plan:
@@ -226,8 +299,13 @@ def death(view: View, who: str, cause: str) -> Plan:
     mourners = [w for w in near if w == facts.spouse(who) or w in facts.children(who) or facts.tie(w, who) >= 2]
     company = (mourners + [w for w in near if w not in mourners])[:3]
     return view.plan(
-        f"death-{cause}", [who, *company], "haug", CAUSES[cause], hours=(9, 17),
+        f"death-{cause}",
+        [who, *company],
+        "haug",
+        CAUSES[cause],
+        hours=(9, 17),
         effects=[{"do": "die", "who": who, "cause": CAUSES[cause]}],
         causes=[f"/characters/{who}/born" if cause == "age" else f"/characters/{who}/health"],
-        left=len(company), age=facts.age(who),
-    )  # fmt: skip
+        left=len(company),
+        age=facts.age(who),
+    )

@@ -12,10 +12,20 @@ from .words import NUMBERS
 LIGHT = (("night", "night"), ("first light", "dawn"), ("evening light", "dusk"), ("daylight", "day"))
 SEASON = (("old snow", "spring"), ("snow on the ground", "winter"), ("rust", "autumn"), ("deep green", "summer"))
 WEATHER = (
-    ("storm", "storm"), ("falling snow", "snow"), ("rain", "rain"), ("fog", "fog"), ("overcast", "overcast"),
-    ("fair sky", "fair"), ("clear sky", "clear"),
-)  # fmt: skip
-COLOURS = {"spring": ["pale green", "white"], "summer": ["green", "blue"], "autumn": ["rust", "grey"], "winter": ["white", "grey"]}
+    ("storm", "storm"),
+    ("falling snow", "snow"),
+    ("rain", "rain"),
+    ("fog", "fog"),
+    ("overcast", "overcast"),
+    ("fair sky", "fair"),
+    ("clear sky", "clear"),
+)
+COLOURS = {
+    "spring": ["pale green", "white"],
+    "summer": ["green", "blue"],
+    "autumn": ["rust", "grey"],
+    "winter": ["white", "grey"],
+}
 COUNTED = re.compile(r"(\w+) (people|person|houses|fires)")
 
 

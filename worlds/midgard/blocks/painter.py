@@ -18,10 +18,29 @@ from .sky import paint_sky
 from .things import draw_beacon, draw_beast, draw_boat, draw_houses, draw_naust, draw_oars, draw_stones, draw_trees
 
 DEFAULTS: dict[str, Any] = {
-    "size": (512, 384), "land": "meadow", "seed": 1, "season": "summer", "light": "day", "weather": "fair", "wind": 2, "snow": 0,
-    "hills": 0.5, "trees": 6, "houses": (), "field": False, "stones": 0, "mounds": 0, "beacon": False, "naust": False, "boats": (),
-    "fires": (), "animals": (), "figures": (), "texture": 0, "name": "a valley",
-}  # fmt: skip
+    "size": (512, 384),
+    "land": "meadow",
+    "seed": 1,
+    "season": "summer",
+    "light": "day",
+    "weather": "fair",
+    "wind": 2,
+    "snow": 0,
+    "hills": 0.5,
+    "trees": 6,
+    "houses": (),
+    "field": False,
+    "stones": 0,
+    "mounds": 0,
+    "beacon": False,
+    "naust": False,
+    "boats": (),
+    "fires": (),
+    "animals": (),
+    "figures": (),
+    "texture": 0,
+    "name": "a valley",
+}
 HOURS = {"day": "by day", "dawn": "at first light", "dusk": "in the evening", "night": "at night"}
 
 
@@ -35,7 +54,7 @@ def painter(blueprint: dict[str, Any]) -> dict[str, Any]:
 
 
 def paint(scene: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """height x width x 3, 8 bits a channel."""
+    """The scene as height x width x 3, 8 bits a channel."""
     width, height = scene["size"]
     light = light_of(scene["light"], scene["weather"], scene["season"])
     picture = paint_sky(scene, light, height, width)

@@ -46,10 +46,14 @@ def draw_person(brush: Brush, figure: dict[str, Any], mirrored: bool) -> None:
     hem = tall * (0.02 if figure["dress"] or low < 0.8 else 0.28)
     half = 0.17 if figure["dress"] else 0.145
     brush.polygon([at(-half, hem), at(half, hem), at(lean + 0.105, neck), at(lean - 0.105, neck)], cloth, by=0.97)
-    brush.polygon([at(-half, hem), at(-half * 0.25, hem), at(lean - 0.03, neck), at(lean - 0.105, neck)], cloth, by=0.72)
+    brush.polygon(
+        [at(-half, hem), at(-half * 0.25, hem), at(lean - 0.03, neck), at(lean - 0.105, neck)], cloth, by=0.72
+    )
     brush.stroke([at(-half * 0.78, waist), at(half * 0.78, waist)], dim(WOOD, 0.6), tall * 0.03)
     head = at(lean * 1.9, neck + tall * 0.09)
-    brush.disc(head[0], head[1] - tall * 0.022, tall * 0.078, tall * 0.085, HAIR.get(figure["hair"], HAIR["brown"]), by=0.95)
+    brush.disc(
+        head[0], head[1] - tall * 0.022, tall * 0.078, tall * 0.085, HAIR.get(figure["hair"], HAIR["brown"]), by=0.95
+    )
     brush.disc(head[0] + side * tall * 0.022, head[1] + tall * 0.006, tall * 0.055, tall * 0.066, SKIN)
     shoulder = at(lean, neck - tall * 0.06)
     for across, up in ARMS[gesture]:
@@ -62,7 +66,10 @@ def draw_person(brush: Brush, figure: dict[str, Any], mirrored: bool) -> None:
 def _tool(brush: Brush, gesture: str, at: Any, tall: float) -> None:
     """What the hands hold."""
     if gesture == "carry":
-        brush.polygon([at(-0.26, tall * 0.70), at(0.26, tall * 0.70), at(0.24, tall * 0.92), at(-0.22, tall * 0.94)], (150, 118, 74))
+        brush.polygon(
+            [at(-0.26, tall * 0.70), at(0.26, tall * 0.70), at(0.24, tall * 0.92), at(-0.22, tall * 0.94)],
+            (150, 118, 74),
+        )
     elif gesture == "chop":
         brush.stroke([at(0.08, tall * 0.86), at(0.34, tall * 1.14)], WOOD, tall * 0.035)
         brush.polygon([at(0.28, tall * 1.14), at(0.40, tall * 1.18), at(0.42, tall * 1.04)], (168, 172, 180))

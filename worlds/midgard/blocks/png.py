@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def encode(pixels: NDArray[np.uint8]) -> bytes:
-    """height x width x 3 to a PNG of 8 bits a channel; rows are filtered by "up"."""
+    """Pixels, height x width x 3, to a PNG of 8 bits a channel; rows are filtered by "up"."""
     height, width = pixels.shape[:2]
     rows = pixels.reshape(height, width * 3)
     filtered = np.empty((height, width * 3 + 1), np.uint8)

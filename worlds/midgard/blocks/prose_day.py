@@ -67,9 +67,21 @@ OPENINGS: dict[str, tuple[str, ...]] = {
         "Winter sat on the valley with its full weight.",
         "The sun showed itself over the ridge for as long as it takes to milk a cow.",
     ),
-    "night": ("It was night, and whoever could was asleep.", "The stars were out, or would have been.", "It was long after dark."),
-    "dawn": ("It was hardly light yet.", "The sun was still behind the hills.", "It was early; there was smoke from one roof only."),
-    "dusk": ("The light was going.", "It was that hour when one puts off lighting the lamp.", "The last sun lay on the top of the slopes."),
+    "night": (
+        "It was night, and whoever could was asleep.",
+        "The stars were out, or would have been.",
+        "It was long after dark.",
+    ),
+    "dawn": (
+        "It was hardly light yet.",
+        "The sun was still behind the hills.",
+        "It was early; there was smoke from one roof only.",
+    ),
+    "dusk": (
+        "The light was going.",
+        "It was that hour when one puts off lighting the lamp.",
+        "The last sun lay on the top of the slopes.",
+    ),
     "day": (),
 }
 
@@ -104,8 +116,14 @@ SEEN_SEASON = (
 )
 SEEN_LIGHT = {
     "night": ("It was darker than it should have been at that hour.", "The dark had come early, or the day had not."),
-    "dawn": ("There was a light on it like the first of the morning.", "The light was that of a day beginning, whatever the hour."),
-    "dusk": ("There was an evening light on it, whatever the hour.", "The light was that of a day that is nearly done."),
+    "dawn": (
+        "There was a light on it like the first of the morning.",
+        "The light was that of a day beginning, whatever the hour.",
+    ),
+    "dusk": (
+        "There was an evening light on it, whatever the hour.",
+        "The light was that of a day that is nearly done.",
+    ),
     "day": ("It was lighter than the hour had a right to.", "There was more light on it than one would have thought."),
 }
 SPOILED = (

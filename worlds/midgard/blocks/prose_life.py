@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Sentence frames for feasts, births, deaths, comings and goings, and what an action asked for."""
 
 FRAMES: dict[str, tuple[str, ...]] = {
@@ -45,7 +46,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     ),
     "foster": (
         "There was nobody grown left to see to them, so {A} came for {others} and took them home, and that was all the talk there was about it.",
-        "{a} took in {others}. \"There is room,\" {he} said, which was not true, and then it was.",
+        '{a} took in {others}. "There is room," {he} said, which was not true, and then it was.',
     ),
     "arrival": (
         "A ship put in, and {A} caught the rope. It had {name} on board, who had heard that there was land to be had at {to}, and stayed.",
@@ -67,10 +68,10 @@ FRAMES: dict[str, tuple[str, ...]] = {
     ),
     "word": (
         "The word that went round was this: {words}. {A} was {at} when it came to be known.",
-        "\"{words}\", somebody said {at}. {a} neither agreed nor denied it, and set about the matter.",
+        '"{words}", somebody said {at}. {a} neither agreed nor denied it, and set about the matter.',
     ),
     "dream": (
-        "{A} dreamt that {lost} stood in the door, wet and in no hurry. \"{words}\", people said, when {a} told it. In the morning the threshold was dry.",
+        '{A} dreamt that {lost} stood in the door, wet and in no hurry. "{words}", people said, when {a} told it. In the morning the threshold was dry.',
         "In the night {lost} came to {a}, as the dead do, in sleep and no other way. What {he} told of it was taken to mean: {words}.",
     ),
     "rumour": (

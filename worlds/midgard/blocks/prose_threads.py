@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Sentence frames for the threads: each beat has its own."""
 
 FRAMES: dict[str, tuple[str, ...]] = {

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Sentence frames for work and company. A frame is filled with names and the plan's own words.
 
 {a} {b} {c}: the first three of the company; {A}: the first, in full; {all}, {others}: names in a row; {he} {his} {him} for a,

@@ -32,7 +32,12 @@ class Telling:
     def choose(self, pools: dict[str, tuple[str, ...]], *, even_used: bool = False, **more: Any) -> str | None:
         """A frame out of named pools, filled; one used lately only when it must be. None when nothing fits."""
         slots = {**self.slots, **more}
-        fit = [(f"{name}.{i}", frame) for name in sorted(pools) for i, frame in enumerate(pools[name]) if _fits(frame, slots)]
+        fit = [
+            (f"{name}.{i}", frame)
+            for name in sorted(pools)
+            for i, frame in enumerate(pools[name])
+            if _fits(frame, slots)
+        ]
         fresh = [pair for pair in fit if pair[0] not in self.used]
         if not fresh and not even_used:
             return None
@@ -78,12 +83,22 @@ def scribe(
     effects = [dict(effect) for effect in intent.get("effects") or () if isinstance(effect, dict)]
     slots = {key: value for key, value in (intent.get("slots") or {}).items() if isinstance(value, str | int)}
     spoiled = _spoil(effects, slots, intent, description)
-    telling = Telling({**_spoken(slots), **_names(who, facts, intent, dice)}, world.get("style", {}).get("recent") or [], dice)
+    telling = Telling(
+        {**_spoken(slots), **_names(who, facts, intent, dice)}, world.get("style", {}).get("recent") or [], dice
+    )
     _tell(telling, intent, description, facts, who, spoiled)
     when = intent.get("when") or {}
-    happened = {"event": str(intent.get("kind") or "told"), "who": who, "where": intent.get("where"),
-                "day": when.get("day"), "hour": when.get("hour")}  # fmt: skip
-    seen = {"event": "seen", **{key: description.get(key) for key in ("light", "season", "weather", "figures", "fires")}}
+    happened = {
+        "event": str(intent.get("kind") or "told"),
+        "who": who,
+        "where": intent.get("where"),
+        "day": when.get("day"),
+        "hour": when.get("hour"),
+    }
+    seen = {
+        "event": "seen",
+        **{key: description.get(key) for key in ("light", "season", "weather", "figures", "fires")},
+    }
     return {
         "text": " ".join(telling.pieces),
         "day": when.get("day"),
@@ -99,7 +114,11 @@ def _spoil(effects: list[dict[str, Any]], slots: dict[str, Any], intent: dict[st
     planned = (intent.get("weather") or {}).get("kind")
     if planned in FOUL or seen.get("weather") not in FOUL:
         return False
-    won = [e for e in effects if e.get("do") == "store" and e.get("what") in ("food", "wood") and e.get("by") == slots.get("catch")]
+    won = [
+        e
+        for e in effects
+        if e.get("do") == "store" and e.get("what") in ("food", "wood") and e.get("by") == slots.get("catch")
+    ]
     if len(won) != 1 or won[0]["by"] < 12:
         return False
     won[0]["by"] -= won[0]["by"] // 4
@@ -120,9 +139,12 @@ def _names(who: list[str], facts: Facts, intent: dict[str, Any], dice: Dice) -> 
     place = facts.places.get(str(intent.get("where")), {"name": "the valley", "at": "in the valley"})
     when = intent.get("when") or {}
     slots: dict[str, Any] = {
-        "at": place["at"], "place": place["name"], "near": dice.pick((place["at"], "in the valley")),
-        "month": when.get("month", "those days"), "gist": intent.get("gist") or "was there",
-    }  # fmt: skip
+        "at": place["at"],
+        "place": place["name"],
+        "near": dice.pick((place["at"], "in the valley")),
+        "month": when.get("month", "those days"),
+        "gist": intent.get("gist") or "was there",
+    }
     if not who:
         return slots
     names = [facts.name(name) for name in who]
@@ -151,7 +173,11 @@ def _tell(
     """Opening, happening, what was seen, what it touches, closing: at least two sentences, at most five or so."""
     kind, weather = str(intent.get("kind") or ""), (intent.get("weather") or {}).get("kind", "")
     when = intent.get("when") or {}
-    pools = {f"opening-{key}": prose_day.OPENINGS.get(key, ()) for key in (weather, when.get("season"), when.get("light")) if key}
+    pools = {
+        f"opening-{key}": prose_day.OPENINGS.get(key, ())
+        for key in (weather, when.get("season"), when.get("light"))
+        if key
+    }
     if kind == "storm-damage":
         pools.pop("opening-storm", None)
     telling.add(pools, 0.72)
@@ -181,12 +207,13 @@ def _plain(intent: dict[str, Any], slots: dict[str, Any]) -> str:
 def _tell_seen(telling: Telling, intent: dict[str, Any], seen: dict[str, Any], who: list[str]) -> None:
     """What the picture shows: most of all where it shows something else than was meant."""
     when = intent.get("when") or {}
-    if seen.get("season") and when.get("season") and seen["season"] != when["season"]:
-        if telling.add({"seen-season": prose_day.SEEN_SEASON}, 0.8, season=seen["season"]):
-            return
-    if seen.get("light") and when.get("light") and seen["light"] != when["light"]:
-        if telling.add({f"seen-light-{seen['light']}": prose_day.SEEN_LIGHT.get(seen["light"], ())}, 0.7):
-            return
+    season, light = (
+        seen.get(key) if when.get(key) and seen.get(key) != when[key] else None for key in ("season", "light")
+    )
+    if season and telling.add({"seen-season": prose_day.SEEN_SEASON}, 0.8, season=season):
+        return
+    if light and telling.add({f"seen-light-{light}": prose_day.SEEN_LIGHT.get(light, ())}, 0.7):
+        return
     figures = seen.get("figures")
     if isinstance(figures, int) and who:
         if figures < len(who) - 1 and telling.add({"seen-fewer": prose_day.SEEN_FEWER}, 0.5):
@@ -196,8 +223,12 @@ def _tell_seen(telling: Telling, intent: dict[str, Any], seen: dict[str, Any], w
     fires = seen.get("fires")
     if isinstance(fires, int) and fires and when.get("light") != "day":
         told = "one fire" if fires == 1 else f"{number(fires)} fires"
-        if fires > 0 and telling.add({"seen-fire": prose_day.SEEN_FIRE[:1] if fires == 1 else prose_day.SEEN_FIRE},
-                                     0.35, fires=told, Fires=capital(told)):  # fmt: skip
+        if fires > 0 and telling.add(
+            {"seen-fire": prose_day.SEEN_FIRE[:1] if fires == 1 else prose_day.SEEN_FIRE},
+            0.35,
+            fires=told,
+            Fires=capital(told),
+        ):
             return
     colours = [str(colour) for colour in seen.get("colours") or ()]
     if len(colours) > 1:

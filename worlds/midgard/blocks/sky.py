@@ -20,7 +20,7 @@ def sun_of(blueprint: dict[str, Any]) -> tuple[float, float] | None:
 
 
 def paint_sky(blueprint: dict[str, Any], light: Light, height: int, width: int) -> Picture:
-    """height x width x 3, 0 to 255."""
+    """The sky as height x width x 3, 0 to 255."""
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] / np.float32(0.62)
     upper, lower = np.clip(rows * 2, 0, 1), np.clip(rows * 2 - 1, 0, 1)
     top, middle, low = (np.array(c, np.float32) for c in (light.top, light.middle, light.low))
@@ -28,8 +28,8 @@ def paint_sky(blueprint: dict[str, Any], light: Light, height: int, width: int) 
     weather = blueprint["weather"]
     thick = CLOUDS.get(weather, 0.0)
     sun = sun_of(blueprint)
-    if sun and thick < 0.9:
-        _shine(sky, sun, blueprint["light"], 1.0 - thick)
+    if sun and thick < 0.6:
+        _shine(sky, sun, blueprint["light"], 1.0 - 0.6 * thick)
     if blueprint["light"] == "night" and thick < 0.6:
         _stars(sky, blueprint)
         if blueprint["season"] in ("winter", "autumn") and weather in ("clear", "fair"):
@@ -52,7 +52,7 @@ def _shine(sky: Picture, sun: tuple[float, float], hour: str, strength: float) -
     tint = np.array({"day": (255, 250, 226), "dawn": (255, 226, 190), "dusk": (255, 186, 96)}[hour], np.float32)
     wide = np.float32(0.55 * strength) / (1 + away * np.float32(60 if hour == "day" else 26))
     sky += (tint - sky) * wide[..., None]
-    disc = np.clip((np.float32(0.0011) - away) * np.float32(6000), 0, 1)[..., None] * np.float32(strength)
+    disc = np.clip((np.float32(0.00052) - away) * np.float32(5200), 0, 1)[..., None] * np.float32(strength * strength)
     sky += (np.array((255, 252, 236) if hour == "day" else (255, 232, 190), np.float32) - sky) * disc
 
 
@@ -79,7 +79,10 @@ def _northern_lights(sky: Picture, texture: int) -> None:
         edge = 0.20 + 0.12 * band + 0.16 * line(width, texture + band * 7, width / 2.5, 3)
         rays = 0.35 + 0.65 * line(width, texture + 50 + band, 26, 3)
         up = np.clip((edge[None, :] - rows) / np.float32(0.26), 0, 1)
-        glow = np.where(rows <= edge[None, :], (1 - up) * (1 - up), np.clip(1 - (rows - edge[None, :]) * 26, 0, 1)) * rays[None, :]
+        glow = (
+            np.where(rows <= edge[None, :], (1 - up) * (1 - up), np.clip(1 - (rows - edge[None, :]) * 26, 0, 1))
+            * rays[None, :]
+        )
         sky += glow[..., None] * np.array((26, 120, 84) if band == 0 else (58, 86, 104), np.float32)
 
 
@@ -88,7 +91,9 @@ def _clouds(sky: Picture, blueprint: dict[str, Any], light: Light, thick: float)
     shape = plane(height, width, blueprint["texture"] + 11, (height / 9, width / 3.2), 4)
     cover = np.clip((shape - np.float32(0.62 - 0.34 * thick)) * np.float32(4.5), 0, 1)
     fade = np.clip(1.25 - np.arange(height, dtype=np.float32)[:, None] / np.float32(height * 0.62), 0, 1)
-    tone = np.array(light.low, np.float32) * np.float32(0.55 + 0.5 * (1 - thick)) + np.array(light.top, np.float32) * np.float32(0.4)
+    tone = np.array(light.low, np.float32) * np.float32(0.55 + 0.5 * (1 - thick)) + np.array(
+        light.top, np.float32
+    ) * np.float32(0.4)
     if blueprint["light"] == "day" and thick < 0.6:
         tone = np.array((246, 246, 244), np.float32)
     lit = tone + (shape[..., None] - np.float32(0.5)) * np.float32(60 if blueprint["light"] != "night" else 24)

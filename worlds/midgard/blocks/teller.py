@@ -9,13 +9,20 @@ from yggdrasil import block
 from .words import number
 
 SKIES = {
-    "clear": "clear sky", "fair": "fair sky with clouds", "overcast": "grey overcast sky", "rain": "rain", "fog": "fog",
-    "snow": "falling snow", "storm": "storm",
-}  # fmt: skip
+    "clear": "clear sky",
+    "fair": "fair sky with clouds",
+    "overcast": "grey overcast sky",
+    "rain": "rain",
+    "fog": "fog",
+    "snow": "falling snow",
+    "storm": "storm",
+}
 GROUND = {
-    "spring": "fresh green and old snow", "summer": "deep green grass", "autumn": "rust and ochre slopes",
+    "spring": "fresh green and old snow",
+    "summer": "deep green grass",
+    "autumn": "rust and ochre slopes",
     "winter": "snow on the ground",
-}  # fmt: skip
+}
 LIGHT = {"night": "dark of night", "dawn": "first light", "day": "daylight", "dusk": "evening light"}
 
 
@@ -24,9 +31,13 @@ def teller(blueprint: dict[str, Any]) -> dict[str, Any]:
     """Block 3: one text that shows the scene."""
     figures, houses = len(blueprint.get("figures") or ()), len(blueprint.get("houses") or ())
     fires = len(blueprint.get("fires") or ())
-    sky, ground = SKIES.get(blueprint.get("weather", ""), "open sky"), GROUND.get(blueprint.get("season", ""), "bare ground")
+    sky, ground = (
+        SKIES.get(blueprint.get("weather", ""), "open sky"),
+        GROUND.get(blueprint.get("season", ""), "bare ground"),
+    )
+    name, light = blueprint.get("name", "A place"), LIGHT.get(blueprint.get("light", ""), "daylight")
     text = (
-        f"{blueprint.get('name', 'A place')} in the {LIGHT.get(blueprint.get('light', ''), 'daylight')}: {sky}, {ground}. "
+        f"{name} in the {light}: {sky}, {ground}. "
         f"{number(figures)} {'person' if figures == 1 else 'people'}, {number(houses)} houses, {number(fires)} fires."
     )
-    return {"texts": [{"payload": text, "description": f"{blueprint.get('name', 'A place')} in plain words"}]}
+    return {"texts": [{"payload": text, "description": f"{name} in plain words"}]}

@@ -42,9 +42,14 @@ def update(
             change.remember(name, _memory(world, name, who, gist))
     patch = _calendar(world, day, weather) + _difference(change, world) + _style(world, chronicle)
     entry = {
-        "day": day, "kind": str(intent.get("kind") or "told"), "text": str(chronicle.get("text") or ""), "who": who,
-        "where": where, "place": _household_of(change, where, who), "events": told,
-    }  # fmt: skip
+        "day": day,
+        "kind": str(intent.get("kind") or "told"),
+        "text": str(chronicle.get("text") or ""),
+        "who": who,
+        "where": where,
+        "place": _household_of(change, where, who),
+        "events": told,
+    }
     if refused:
         entry["refused"] = refused
     return [*patch, {"op": "add", "path": "/history/-", "value": entry}]

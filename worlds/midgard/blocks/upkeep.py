@@ -29,7 +29,9 @@ def live(change: Change, until: int, weather: str) -> None:
 def _household(change: Change, place: str, folk: list[str], days: int, until: int, weather: str) -> None:
     rules, shelf, now = change.rules, change.stores[place], season(until)
     grown = [who for who in folk if until - change.people[who]["born"] >= rules["adult"] * YEAR]
-    able = [w for w in grown if change.people[w]["health"] >= 2 and until - change.people[w]["born"] < rules["old"] * YEAR]
+    able = [
+        w for w in grown if change.people[w]["health"] >= 2 and until - change.people[w]["born"] < rules["old"] * YEAR
+    ]
     half = sum(11 * YEAR <= until - change.people[w]["born"] < rules["adult"] * YEAR for w in folk)
     labour = (2 * len(able) + half) * days * STORM_WORK.get(weather, 100) // 2
     eaten, mouths = (len(folk) + len(grown)) * days // 2, max(1, (len(folk) + len(grown)) // 2)

@@ -13,7 +13,15 @@ ODDS: dict[str, tuple[tuple[float, str], ...]] = {
     "autumn": ((3, "clear"), (4, "fair"), (5, "overcast"), (5, "rain"), (3, "fog"), (1, "snow"), (2, "storm")),
     "winter": ((5, "clear"), (3, "fair"), (4, "overcast"), (1, "fog"), (6, "snow"), (2.5, "storm")),
 }
-WIND = {"clear": (0, 3), "fair": (1, 4), "overcast": (1, 4), "rain": (2, 6), "fog": (0, 1), "snow": (1, 5), "storm": (7, 9)}
+WIND = {
+    "clear": (0, 3),
+    "fair": (1, 4),
+    "overcast": (1, 4),
+    "rain": (2, 6),
+    "fog": (0, 1),
+    "snow": (1, 5),
+    "storm": (7, 9),
+}
 FALL = {"snow": 3, "storm": 2}
 FOUL = frozenset({"rain", "snow", "storm", "fog"})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .facts import Facts
 
@@ -45,9 +46,12 @@ VERBS: tuple[tuple[str, str], ...] = (
 """The words that ask for a kind, the more telling ones first."""
 
 WEATHERS = (
-    (r"storm\w*|gale", "storm"), (r"snow\w*|blizzard", "snow"), (r"rain\w*", "rain"), (r"fog|mist", "fog"),
+    (r"storm\w*|gale", "storm"),
+    (r"snow\w*|blizzard", "snow"),
+    (r"rain\w*", "rain"),
+    (r"fog|mist", "fog"),
     (r"sun\w*|clear sk\w+|bright day", "clear"),
-)  # fmt: skip
+)
 
 _KINDS = tuple((re.compile(rf"\b(?:{words})\b"), kind) for words, kind in VERBS)
 _WEATHERS = tuple((re.compile(rf"\b(?:{words})\b"), kind) for words, kind in WEATHERS)
@@ -96,16 +100,69 @@ def read(text: str, facts: Facts) -> Wish:
 
 
 PAST = {
-    "is": "was", "has": "had", "goes": "went", "comes": "came", "sees": "saw", "says": "said", "takes": "took", "gives": "gave",
-    "makes": "made", "builds": "built", "lights": "lit", "finds": "found", "brings": "brought", "rides": "rode", "sings": "sang",
-    "tells": "told", "fights": "fought", "swims": "swam", "runs": "ran", "steals": "stole", "throws": "threw", "falls": "fell",
-    "holds": "held", "keeps": "kept", "leaves": "left", "sells": "sold", "buys": "bought", "wins": "won", "drinks": "drank",
-    "eats": "ate", "writes": "wrote", "swears": "swore", "stands": "stood", "sits": "sat", "lies": "lay", "digs": "dug",
-    "breaks": "broke", "speaks": "spoke", "hides": "hid", "sets": "set", "puts": "put", "cuts": "cut", "lets": "let",
-    "teaches": "taught", "catches": "caught", "thinks": "thought", "wakes": "woke", "weaves": "wove", "draws": "drew",
-    "begins": "began", "does": "did", "gets": "got", "meets": "met", "sends": "sent", "shoots": "shot", "flies": "flew",
-    "blows": "blew", "freezes": "froze", "rises": "rose", "forgives": "forgave", "bakes": "baked", "carves": "carved",
-}  # fmt: skip
+    "is": "was",
+    "has": "had",
+    "goes": "went",
+    "comes": "came",
+    "sees": "saw",
+    "says": "said",
+    "takes": "took",
+    "gives": "gave",
+    "makes": "made",
+    "builds": "built",
+    "lights": "lit",
+    "finds": "found",
+    "brings": "brought",
+    "rides": "rode",
+    "sings": "sang",
+    "tells": "told",
+    "fights": "fought",
+    "swims": "swam",
+    "runs": "ran",
+    "steals": "stole",
+    "throws": "threw",
+    "falls": "fell",
+    "holds": "held",
+    "keeps": "kept",
+    "leaves": "left",
+    "sells": "sold",
+    "buys": "bought",
+    "wins": "won",
+    "drinks": "drank",
+    "eats": "ate",
+    "writes": "wrote",
+    "swears": "swore",
+    "stands": "stood",
+    "sits": "sat",
+    "lies": "lay",
+    "digs": "dug",
+    "breaks": "broke",
+    "speaks": "spoke",
+    "hides": "hid",
+    "sets": "set",
+    "puts": "put",
+    "cuts": "cut",
+    "lets": "let",
+    "teaches": "taught",
+    "catches": "caught",
+    "thinks": "thought",
+    "wakes": "woke",
+    "weaves": "wove",
+    "draws": "drew",
+    "begins": "began",
+    "does": "did",
+    "gets": "got",
+    "meets": "met",
+    "sends": "sent",
+    "shoots": "shot",
+    "flies": "flew",
+    "blows": "blew",
+    "freezes": "froze",
+    "rises": "rose",
+    "forgives": "forgave",
+    "bakes": "baked",
+    "carves": "carved",
+}
 
 
 def past(verb: str) -> str | None:
@@ -122,7 +179,7 @@ def past(verb: str) -> str | None:
 
 
 def deed(text: str, name: str) -> str | None:
-    """What `name` did, in the past tense and without the name: "Kara bakes bread and sings" -> "baked bread and sang"."""
+    """What `name` did, without the name: "Kara bakes bread and sings" gives "baked bread and sang"."""
     head, found, rest = text.partition(name)
     words = rest.strip().rstrip(".!").split(" ")
     if not found or head.strip() or not words[0]:
@@ -131,6 +188,6 @@ def deed(text: str, name: str) -> str | None:
     if first is None:
         return None
     told = [first]
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         told.append((past(word) or word) if before == "and" else word)
     return " ".join(told)

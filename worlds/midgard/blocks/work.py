@@ -50,10 +50,16 @@ def fishing(view: View) -> Plan | None:
     if len(crew) == 2:
         effects += tie(*crew, 1)
     return view.plan(
-        "fishing", crew, "skarnfjord", f"rowed out for {FISH[view.season]} and came home with {catch} days' food",
-        hours=(4, 16), effects=effects, causes=["/stores/skarvik/food", "/stores/skarvik/boats", "/weather/kind"],
-        fish=FISH[view.season], catch=catch,
-    )  # fmt: skip
+        "fishing",
+        crew,
+        "skarnfjord",
+        f"rowed out for {FISH[view.season]} and came home with {catch} days' food",
+        hours=(4, 16),
+        effects=effects,
+        causes=["/stores/skarvik/food", "/stores/skarvik/boats", "/weather/kind"],
+        fish=FISH[view.season],
+        catch=catch,
+    )
 
 
 @happening("harvest", need=lambda v: 6.0 if v.month in (4, 5) else 0.0, summer=1, autumn=1)
@@ -67,9 +73,15 @@ def harvest(view: View) -> Plan | None:
     if view.weather["kind"] in ("rain", "storm"):
         sheaves -= sheaves // 3
     return view.plan(
-        "harvest", who, place, f"cut the barley, {sheaves} days' bread of it", hours=(7, 19),
-        effects=[store(place, "food", sheaves)], causes=["/calendar/month", f"/stores/{place}/food"], catch=sheaves,
-    )  # fmt: skip
+        "harvest",
+        who,
+        place,
+        f"cut the barley, {sheaves} days' bread of it",
+        hours=(7, 19),
+        effects=[store(place, "food", sheaves)],
+        causes=["/calendar/month", f"/stores/{place}/food"],
+        catch=sheaves,
+    )
 
 
 @happening("haymaking", need=lambda v: 3.5 if v.month in (2, 3) else 0.0, summer=1)
@@ -80,9 +92,14 @@ def haymaking(view: View) -> Plan | None:
         return None
     who = view.persons(view.facts.hands(place), 3)
     return view.plan(
-        "haymaking", who, place, "made hay until the light went", hours=(6, 21),
-        effects=[store(place, "food", 18)], causes=["/calendar/month", f"/stores/{place}/sheep"],
-    )  # fmt: skip
+        "haymaking",
+        who,
+        place,
+        "made hay until the light went",
+        hours=(6, 21),
+        effects=[store(place, "food", 18)],
+        causes=["/calendar/month", f"/stores/{place}/sheep"],
+    )
 
 
 @happening("sowing", need=lambda v: 4.0 if v.month in (0, 11) else 0.0, spring=1)
@@ -93,9 +110,15 @@ def sowing(view: View) -> Plan | None:
         return None
     seed = min(15, view.facts.stores[place]["food"] // 4)
     return view.plan(
-        "sowing", view.persons(view.facts.hands(place), 2), place, "sowed the field", hours=(6, 18),
-        effects=[store(place, "food", -seed)], causes=["/calendar/month", f"/stores/{place}/food"], catch=seed,
-    )  # fmt: skip
+        "sowing",
+        view.persons(view.facts.hands(place), 2),
+        place,
+        "sowed the field",
+        hours=(6, 18),
+        effects=[store(place, "food", -seed)],
+        causes=["/calendar/month", f"/stores/{place}/food"],
+        catch=seed,
+    )
 
 
 @happening("lambing", need=lambda v: 3.5 if v.month in (11, 0, 1) else 0.0, spring=1)
@@ -107,12 +130,20 @@ def lambing(view: View) -> Plan | None:
         return None
     lambs = max(2, facts.stores[place]["sheep"] * view.dice.between(15, 45) // 100)
     return view.plan(
-        "lambing", view.persons(facts.hands(place), 2), place, f"sat up with the ewes and had {lambs} lambs by morning",
-        hours=(2, 7), effects=[store(place, "sheep", lambs)], causes=[f"/stores/{place}/sheep"], catch=lambs,
-    )  # fmt: skip
+        "lambing",
+        view.persons(facts.hands(place), 2),
+        place,
+        f"sat up with the ewes and had {lambs} lambs by morning",
+        hours=(2, 7),
+        effects=[store(place, "sheep", lambs)],
+        causes=[f"/stores/{place}/sheep"],
+        catch=lambs,
+    )
 
 
-@happening("slaughter", need=lambda v: 4.0 if v.month == 6 else 0.5 if v.season == "winter" else 0.0, autumn=1, winter=1)
+@happening(
+    "slaughter", need=lambda v: 4.0 if v.month == 6 else 0.5 if v.season == "winter" else 0.0, autumn=1, winter=1
+)
 def slaughter(view: View) -> Plan | None:
     """Beasts that cannot be fed through the winter become food for it."""
     facts = view.facts
@@ -121,10 +152,14 @@ def slaughter(view: View) -> Plan | None:
         return None
     count = max(2, facts.stores[place]["sheep"] // 4)
     return view.plan(
-        "slaughter", view.persons(facts.hands(place), 2), place, f"slaughtered {count} sheep for the winter barrel",
+        "slaughter",
+        view.persons(facts.hands(place), 2),
+        place,
+        f"slaughtered {count} sheep for the winter barrel",
         effects=[store(place, "sheep", -count), store(place, "food", count * 9)],
-        causes=["/calendar/month", f"/stores/{place}/sheep", f"/stores/{place}/food"], catch=count,
-    )  # fmt: skip
+        causes=["/calendar/month", f"/stores/{place}/sheep", f"/stores/{place}/food"],
+        catch=count,
+    )
 
 
 @happening("woodcutting", spring=1, summer=0.8, autumn=2.2, winter=1.8, need=_cold)
@@ -134,7 +169,9 @@ def woodcutting(view: View) -> Plan | None:
     fit = [s for s in facts.settlements if facts.hands(s)]
     if not fit:
         return None
-    place = view.settlement() if view.wanted or view.wanted_place else min(fit, key=lambda s: (facts.stores[s]["wood"], s))
+    place = (
+        view.settlement() if view.wanted or view.wanted_place else min(fit, key=lambda s: (facts.stores[s]["wood"], s))
+    )
     assert place is not None
     who = view.persons(facts.hands(place), 2)
     logs = view.dice.between(22, 48)
@@ -143,9 +180,16 @@ def woodcutting(view: View) -> Plan | None:
     if hurt:
         effects.append(health(who[0], -3))
     return view.plan(
-        "woodcutting-hurt" if hurt else "woodcutting", who, "myrkskog", f"felled wood in Myrkskog, {logs} days of it",
-        hours=(9, 16), effects=effects, causes=[f"/stores/{place}/wood"], catch=logs, home=facts.places[place]["name"],
-    )  # fmt: skip
+        "woodcutting-hurt" if hurt else "woodcutting",
+        who,
+        "myrkskog",
+        f"felled wood in Myrkskog, {logs} days of it",
+        hours=(9, 16),
+        effects=effects,
+        causes=[f"/stores/{place}/wood"],
+        catch=logs,
+        home=facts.places[place]["name"],
+    )
 
 
 @happening("hunting", spring=0.8, summer=0.7, autumn=1.6, winter=1.6, need=_hungry)
@@ -162,10 +206,16 @@ def hunting(view: View) -> Plan | None:
     game = view.dice.pick(("an elk", "two hares", "a young reindeer", "nothing", "a brace of grouse", "a stag"))
     catch = {"an elk": 55, "a young reindeer": 35, "a stag": 45, "nothing": 0}.get(game, 6)
     return view.plan(
-        "hunting" if catch else "hunting-empty", who, view.dice.pick(("myrkskog", "ulfskard", "elgford")),
-        f"hunted and brought home {game}", hours=(6, 16), effects=[store(place, "food", catch)] if catch else [],
-        causes=[f"/stores/{place}/food", f"/characters/{who[0]}/trade"], game=game, home=facts.places[place]["name"],
-    )  # fmt: skip
+        "hunting" if catch else "hunting-empty",
+        who,
+        view.dice.pick(("myrkskog", "ulfskard", "elgford")),
+        f"hunted and brought home {game}",
+        hours=(6, 16),
+        effects=[store(place, "food", catch)] if catch else [],
+        causes=[f"/stores/{place}/food", f"/characters/{who[0]}/trade"],
+        game=game,
+        home=facts.places[place]["name"],
+    )
 
 
 @happening("smithing", always=0.9)
@@ -180,12 +230,19 @@ def smithing(view: View) -> Plan | None:
         return None
     home, from_ = facts.people[smith]["home"], facts.people[buyer]["home"]
     price = min(8, facts.stores[from_]["food"] // 10)
-    thing = view.dice.pick(("an axe", "a set of rivets", "a ploughshare", "a door-hinge", "a fish-spear", "a pair of shears"))
+    thing = view.dice.pick(
+        ("an axe", "a set of rivets", "a ploughshare", "a door-hinge", "a fish-spear", "a pair of shears")
+    )
     return view.plan(
-        "smithing", [smith, buyer], home, f"forged {thing}", hours=(8, 18),
+        "smithing",
+        [smith, buyer],
+        home,
+        f"forged {thing}",
+        hours=(8, 18),
         effects=[store(from_, "food", -price), store(home, "food", price), *tie(smith, buyer, 1)],
-        causes=[f"/characters/{smith}/trade"], thing=thing,
-    )  # fmt: skip
+        causes=[f"/characters/{smith}/trade"],
+        thing=thing,
+    )
 
 
 @happening("shearing", need=lambda v: 2.0 if v.month in (1, 2) else 0.0, spring=1, summer=1)
@@ -196,9 +253,14 @@ def shearing(view: View) -> Plan | None:
     if place is None:
         return None
     return view.plan(
-        "shearing", view.persons(facts.hands(place), 2), place, "sheared the flock", hours=(7, 18),
-        effects=[store(place, "food", facts.stores[place]["sheep"] // 2)], causes=[f"/stores/{place}/sheep"],
-    )  # fmt: skip
+        "shearing",
+        view.persons(facts.hands(place), 2),
+        place,
+        "sheared the flock",
+        hours=(7, 18),
+        effects=[store(place, "food", facts.stores[place]["sheep"] // 2)],
+        causes=[f"/stores/{place}/sheep"],
+    )
 
 
 @happening("mending", always=0.7)
@@ -215,12 +277,19 @@ def mending(view: View) -> Plan | None:
     )
     effects = [store(place, "wood", -4)] if facts.stores[place]["wood"] > 20 else []
     return view.plan(
-        "mending", view.persons(facts.hands(place), 2), place, f"mended {thing}", effects=effects,
-        causes=["/weather/wind", f"/stores/{place}/wood"], thing=thing,
-    )  # fmt: skip
+        "mending",
+        view.persons(facts.hands(place), 2),
+        place,
+        f"mended {thing}",
+        effects=effects,
+        causes=["/weather/wind", f"/stores/{place}/wood"],
+        thing=thing,
+    )
 
 
-@happening("gathering", need=lambda v: 2.0 if v.month in (4, 5) else 0.6 if v.season == "summer" else 0.0, summer=1, autumn=1)
+@happening(
+    "gathering", need=lambda v: 2.0 if v.month in (4, 5) else 0.6 if v.season == "summer" else 0.0, summer=1, autumn=1
+)
 def gathering(view: View) -> Plan | None:
     """Berries and herbs; the children are good for this."""
     facts = view.facts
@@ -231,6 +300,12 @@ def gathering(view: View) -> Plan | None:
     who = view.persons(facts.hands(place), 1) + view.persons(children, 1)
     thing = view.dice.pick(("cloudberries", "bilberries", "angelica", "hazelnuts", "crowberries"))
     return view.plan(
-        "gathering", who, view.dice.pick(("myrkskog", "elgford", "ulfskard")), f"gathered {thing}", hours=(8, 18),
-        effects=[store(place, "food", view.dice.between(5, 14))], causes=[f"/stores/{place}/food"], thing=thing,
-    )  # fmt: skip
+        "gathering",
+        who,
+        view.dice.pick(("myrkskog", "elgford", "ulfskard")),
+        f"gathered {thing}",
+        hours=(8, 18),
+        effects=[store(place, "food", view.dice.between(5, 14))],
+        causes=[f"/stores/{place}/food"],
+        thing=thing,
+    )
