@@ -51,7 +51,7 @@ class Journal:
         self._taken: list[int] = []
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._cached = 0
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
 
     def note(self, fact: Fact, blobs: Iterable[Blob] = (), taken: Sequence[int] = ()) -> None:
         """Put a fact in line, behind those that wait already."""
@@ -87,6 +87,8 @@ class Journal:
     async def flush(self, snapshot: Any = None) -> None:
         """Make all that waits durable, in one append; with a snapshot of the status after it, if given."""
         self._require()
+        if not (self._waiting or self._taken or self._turn.locked() or snapshot is not None):
+            return
         # shielded: what is handed to the store is carried out, so the head must be known afterwards
         with anyio.CancelScope(shield=True):
             async with self._turn:

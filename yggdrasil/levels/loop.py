@@ -67,6 +67,7 @@ class WorldLoop:
         self._pending: list[tuple[RunContext, type[Event], dict[str, Any]]] = []
         self._polled = 0.0
         self._run: Run | None = None
+        self._plain: dict[str, Any] = {}
         self._views: tuple[Any, Any] = (None, None)
 
     # --- from outside
@@ -235,7 +236,7 @@ class WorldLoop:
     async def _perform(self, seat: Seat, step: Step, ctx: RunContext) -> None:
         status = self.status
         development = step.name == DEVELOPMENT
-        state: Mapping[str, Any] = {b: await self._with_blobs(status.state[b]) for b in seat.reads if b in status.state}
+        state = {block: await self._block(block) for block in seat.reads if block in status.state}
         proposal = None if status.proposal is None or not development else await self._with_blobs(status.proposal)
         inputs = seat.inputs(state, self.view, status.action if development else None, proposal)
         value = await seat.run(inputs, ctx)
@@ -269,6 +270,17 @@ class WorldLoop:
             self._views = content, content.view
         view: Mapping[str, Any] = self._views[1]
         return view
+
+    async def _block(self, block: str) -> Any:
+        """A state block as stages see it: blobs with their bytes; what has none is handed out as it is."""
+        value = self.status.state[block]
+        known = self._plain.get(block)
+        if known is not value:
+            with_bytes = await self._with_blobs(value)
+            if with_bytes is not value:
+                return with_bytes
+            self._plain[block] = value
+        return value
 
     async def _with_blobs(self, value: Any) -> Any:
         names = sorted({reference[KEY] for reference in references(value)})
