@@ -5,7 +5,6 @@ Every name is loaded when it is first used; importing the package costs about wh
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator as _AsyncIterator
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
@@ -14,6 +13,7 @@ from yggdrasil.abc.catalog import Catalog as _Catalog
 from yggdrasil.abc.catalog import Found as _Found
 from yggdrasil.abc.catalog import install_catalog as _install_catalog
 from yggdrasil.abc.runnable import Door as _Door
+from yggdrasil.abc.runnable import Stream as _Stream
 from yggdrasil.abc.runnable import install as _install
 from yggdrasil.abc.store import Store as _Store
 from yggdrasil.abc.store import install_opener as _install_opener
@@ -179,7 +179,7 @@ class _FirstCall:
     async def run(self, what: Runnable, inputs: _Any, named: dict[str, _Any]) -> Result:
         return await _open().run(what, inputs, named)
 
-    def stream(self, what: Runnable, inputs: _Any, named: dict[str, _Any]) -> _AsyncIterator[Event]:
+    def stream(self, what: Runnable, inputs: _Any, named: dict[str, _Any]) -> _Stream:
         return _open().stream(what, inputs, named)
 
 
