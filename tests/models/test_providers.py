@@ -249,15 +249,15 @@ async def test_a_stream_with_a_broken_piece(make: Any, llmock: Any, after: int) 
 
 
 async def test_a_stream_that_stalls(make: Any, llmock: Any) -> None:
-    llmock.reply("one two three four five six").stall(after_chunks=3, seconds=3)
+    llmock.reply("one two three four five six").stall(after_chunks=3, seconds=8)
     began = time.monotonic()
     with pytest.raises(StreamError, match="stalled"):
         await ask(make(stall=0.3), HELLO, stream=True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4.5
 
 
 async def test_an_answer_that_takes_too_long(make: Any, llmock: Any) -> None:
-    llmock.delay(3)
+    llmock.delay(5)
     with pytest.raises(ModelTransientError, match="in time"):
         await make(timeout=0.3).reply(HELLO)
 
@@ -371,7 +371,7 @@ async def test_cancelling_ends_the_call_at_once(make: Any, llmock: Any) -> None:
     with anyio.move_on_after(0.2) as scope:
         await model.reply(HELLO)
     assert scope.cancelled_caught
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4.5
 
 
 @pytest.mark.parametrize(

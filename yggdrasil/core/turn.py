@@ -87,6 +87,7 @@ class Stop:
 
 Decision = Call | Finish | Stop
 _FINISH = Finish()
+_encode = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
 class Turns:
@@ -108,9 +109,11 @@ class Turns:
         calls = reply.message.tool_calls
         if not calls:
             return _FINISH
-        self._repeated = {key: self._repeated.get(key, 0) + 1 for key in map(_key, calls)}
+        before, self._repeated = self._repeated, {}
         for call in calls:
-            if self._repeated[_key(call)] > SAME_CALL:
+            key = _key(call)
+            count = self._repeated[key] = before.get(key, 0) + 1
+            if count > SAME_CALL:
                 return Stop(calls, f"{call.name} was called with the same arguments {SAME_CALL} turns in a row")
         if self.steps >= self.max_steps:
             return Stop(calls, f"{self.max_steps} model turns were not enough")
@@ -129,7 +132,7 @@ class Turns:
 
 def _key(call: ToolCall) -> str:
     arguments = call.arguments
-    return call.name + (arguments if isinstance(arguments, str) else json.dumps(arguments, sort_keys=True, default=str))
+    return call.name + (arguments if type(arguments) is str else _encode(arguments))
 
 
 def not_run(calls: Sequence[ToolCall], sentence: str) -> Message:
