@@ -373,6 +373,18 @@ async def check_watch_what_does_not_exist_yet(store: Store, clock: Clock) -> Non
                 break
 
 
+async def check_closing_ends_a_watch(store: Store, clock: Clock) -> None:
+    async def watch() -> None:
+        with pytest.raises(StoreError, match="not open"):
+            await anext(aiter(store.watch("a")))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            await anyio.sleep(0.05)
+            await store.close()
+
+
 async def check_blobs(store: Store, clock: Clock) -> None:
     for size in (0, 1, 64 * 1024, 64 * 1024 + 1, 1_000_000):
         data = bytes(index * 7 % 251 for index in range(size))

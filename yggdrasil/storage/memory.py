@@ -76,6 +76,10 @@ class MemoryStore(Store):
     async def close(self) -> None:
         """Close; nothing happens when it is closed."""
         self._open = False
+        with self._gate:
+            waiting = [one for group in self._watchers.values() for one in group]
+            self._watchers.clear()
+        wake(waiting)  # those who watch are told that it is closed
 
     async def append(
         self,

@@ -34,7 +34,7 @@ class Process:
         if self.pid == me.pid:
             return self.started != me.started
         started = _started(self.pid)
-        return started is None or started != self.started
+        return _absent(self.pid) if started is None else started != self.started
 
 
 def this_process() -> Process:
@@ -57,12 +57,32 @@ def _machine() -> str:
         return ""
 
 
+def _absent(pid: int) -> bool:
+    # /proc may hide the processes of other users; a signal that is never sent tells them from none.
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return _state(pid) in ("Z", "X", "x")
+
+
+def _state(pid: int) -> str:
+    return (_stat(pid) or [""])[0]
+
+
 def _started(pid: int) -> int | None:
     """When a process started; None when there is none, or only its corpse (a zombie)."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZXx" else int(fields[19])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What /proc tells of a process, from the field `state` on; None when it tells nothing."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     # The name in parentheses may hold anything, so count from its end: state is field 3, start time 22.
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] in "ZXx" else int(fields[19])
+    return text.rpartition(")")[2].split()

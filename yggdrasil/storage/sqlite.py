@@ -56,12 +56,22 @@ class SqliteStore(Store):
     async def open(self) -> None:
         """Open or create; nothing happens when it is open. Errors as `Store.open` says."""
         if self._borrowed is None:
-            self._borrowed = await anyio.to_thread.run_sync(borrow, self._path, self._max_pages)
+            borrowed = await anyio.to_thread.run_sync(borrow, self._path, self._max_pages)
+            if not self._keep(borrowed):
+                await anyio.to_thread.run_sync(give_back, borrowed[0])
+
+    def _keep(self, borrowed: tuple[Key, Desk]) -> bool:
+        if self._borrowed is not None:  # opened twice at once
+            return False
+        self._borrowed = borrowed
+        self._folder = BlobFolder(Path(f"{borrowed[1].path}.blobs"))  # absolute: the working folder may change
+        return True
 
     async def close(self) -> None:
         """Write what is pending and close; nothing happens when it is closed."""
         borrowed, self._borrowed = self._borrowed, None
         if borrowed is not None:
+            borrowed[1].wake_watchers()  # those of this store are told that it is closed
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(give_back, borrowed[0])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ class Desk:
         self.path = path
         self.users = 0
         prepare(path)
-        try:
-            self._ledger = Ledger(connect(path, max_pages=max_pages))
-            self._reader = Reader(connect(path, read_only=True), path)
-            self._version = self._reader.version()
-        except FAULTS as error:
-            raise translate(error, path) from error
+        with ExitStack() as opened:
+            try:
+                self._ledger = Ledger(opened.enter_context(closing(connect(path, max_pages=max_pages))))
+                self._reader = Reader(opened.enter_context(closing(connect(path, read_only=True))), path)
+                self._version = self._reader.version()
+            except FAULTS as error:
+                raise translate(error, path) from error
+            self._opened = opened.pop_all()
         self._watchers: dict[str, set[Waiter]] = {}
         self._watch_gate = threading.Lock()
         self._writes = Worker("yggdrasil-sqlite-writer", self._commit_together)
@@ -71,12 +74,18 @@ class Desk:
             if not waiting:
                 self._watchers.pop(stream, None)
 
+    def wake_watchers(self) -> None:
+        """Let all who watch look again."""
+        with self._watch_gate:
+            waiting = [one for group in self._watchers.values() for one in group]
+            self._watchers.clear()
+        wake(waiting)
+
     def close(self) -> None:
         """Write what was handed over, and close the file."""
         self._writes.stop()
         self._reads.stop()
-        self._ledger.connection.close()
-        self._reader.connection.close()
+        self._opened.close()
 
     def _commit_together(self, jobs: list[Job]) -> None:
         try:
@@ -133,10 +142,7 @@ class Desk:
             version = -1  # those who watch read again, and are told what is wrong
         if version != self._version:
             self._version = version
-            with self._watch_gate:
-                waiting = [one for group in self._watchers.values() for one in group]
-                self._watchers.clear()
-            wake(waiting)
+            self.wake_watchers()
 
 
 def borrow(path: Path, max_pages: int | None) -> tuple[Key, Desk]:
