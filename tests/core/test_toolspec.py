@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -150,6 +150,7 @@ def test_a_docstring_without_sections_stays_whole() -> None:
 _TYPES = st.sampled_from([int, str, float, bool, list[int], dict[str, float], int | None, Point, Person, Colour, Any])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True), _TYPES, max_size=6))
 def test_any_signature_gives_a_schema(ports: dict[str, Any]) -> None:
     contract = tool_contract("t", Spec.declare(ports))
@@ -162,6 +163,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_JSON)
 def test_hostile_arguments_are_told(value: Any) -> None:
     contract = tool_contract("paint", read_signature(paint).spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yggdrasil.core.messages import Reply, ToolCall, ToolResult, assistant, user
@@ -65,6 +65,7 @@ def test_what_a_limit_stopped_is_told_for_each_call() -> None:
     assert "enough" in results[0].content
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.text(max_size=3)), max_size=40))
 def test_a_transcript_never_changes(steps: list[tuple[int, str]]) -> None:
     """Whatever grows out of it, in any order, each transcript keeps what it was."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, create_model
 
@@ -124,6 +124,7 @@ def test_a_model_is_its_own_name_and_more_can_be_registered() -> None:
         register_provider("openai", mine)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.none() | st.floats(0, 100), st.floats(0, 1, exclude_max=True))
 def test_waits_are_bounded_and_honour_retry_after(attempt: int, retry_after: float | None, chance: float) -> None:
     wait = wait_before_retry(attempt, retry_after, chance)
@@ -147,6 +148,7 @@ _TYPES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcdef"), _TYPES))
 def test_examples_fit_their_schema(fields: dict[str, Any]) -> None:
     model = create_model("M", **{name: (kind, ...) for name, kind in fields.items()})
@@ -155,6 +157,7 @@ def test_examples_fit_their_schema(fields: dict[str, Any]) -> None:
         TypeAdapter(kind).validate_python(example(TypeAdapter(kind).json_schema()))
 
 
+@settings(deadline=None)
 @given(st.integers(-50, 50), st.integers(0, 20), st.booleans(), st.integers(1, 9))
 def test_example_numbers_keep_their_bounds(low: int, width: int, exclusive: bool, step: int) -> None:
     schema = {"type": "integer", "exclusiveMinimum" if exclusive else "minimum": low}
