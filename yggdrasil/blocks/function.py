@@ -9,7 +9,7 @@ from typing import Any, overload
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.ports import MISSING, Many, Port, Spec
-from yggdrasil.core.signature import read_signature
+from yggdrasil.core.signature import read_signature, underlying
 from yggdrasil.errors import ConfigError, PortError, close_names
 from yggdrasil.runtime.registry import active_registry
 from yggdrasil.runtime.threads import in_thread
@@ -57,33 +57,33 @@ class FunctionBlock(Block):
 
     def _invoker(self) -> Callable[[Mapping[str, Any], RunContext], Awaitable[Any]]:
         function, bound, context = self.function, self.bound, self._context
-        target = function if inspect.isroutine(function) else type(function).__call__
+        target = underlying(function)
 
         def call(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
             if context:
                 return function(**inputs, **bound, **{context: ctx})
             return function(**inputs, **bound) if bound else function(**inputs)
 
+        def listed(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
+            return list(call(inputs, ctx))
+
+        plain = listed if inspect.isgeneratorfunction(target) else call
+
         async def generated(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
             return [item async for item in call(inputs, ctx)]
 
         async def threaded(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
-            return await in_thread(call, inputs, ctx)
+            return await in_thread(plain, inputs, ctx)
 
         async def direct(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
-            result = call(inputs, ctx)
+            result = plain(inputs, ctx)
             return await result if inspect.isawaitable(result) else result
-
-        async def listed(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
-            return list(call(inputs, ctx))
 
         if inspect.isasyncgenfunction(target):
             return generated
-        if inspect.iscoroutinefunction(target):
+        if inspect.iscoroutinefunction(function):
             return call if context or bound else lambda inputs, ctx: function(**inputs)
-        if self.blocking:
-            return threaded
-        return listed if inspect.isgeneratorfunction(target) else direct
+        return threaded if self.blocking else direct
 
     @property
     def spec(self) -> Spec:
@@ -119,13 +119,16 @@ class FunctionBlock(Block):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **self.bound, **kwargs)
+        """What the function itself gives."""
+        return self.function(*args, **{**self.bound, **kwargs})
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Call the function."""
         result = await self._invoke(inputs, ctx)
         if self._only:
             return {self._only: result}
+        if result is None and not self._spec.outputs:
+            return {}
         if not isinstance(result, Mapping):
             raise PortError(
                 f"{self.name} returned {type(result).__name__}, not a mapping of its outputs",

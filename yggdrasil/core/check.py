@@ -17,7 +17,7 @@ def edge_problems(topology: Topology, edge: Edge) -> list[Problem]:
     known = True
     for ends, side in ((edge.sources, "output"), (edge.targets, "input")):
         for end in ends:
-            problem = _end_problem(topology, end, side)
+            problem = end_problem(topology, end, side)
             if problem:
                 known = False
                 problems.append(problem)
@@ -26,7 +26,8 @@ def edge_problems(topology: Topology, edge: Edge) -> list[Problem]:
     return problems
 
 
-def _end_problem(topology: Topology, end: Endpoint, side: str) -> Problem | None:
+def end_problem(topology: Topology, end: Endpoint, side: str) -> Problem | None:
+    """An unknown node, or a port that it does not have; `side` is "input" or "output"."""
     if end.node not in topology.nodes:
         return Problem(str(end), f"there is no node {end.node!r}", close_names(end.node, topology.nodes))
     spec = topology.nodes[end.node]
@@ -100,11 +101,11 @@ def _disagreeing(topology: Topology) -> Iterator[Problem]:
 def _boundary(topology: Topology) -> Iterator[Problem]:
     for name, ends in (topology.inputs or {}).items():
         for end in ends:
-            problem = _end_problem(topology, end, "input")
+            problem = end_problem(topology, end, "input")
             if problem:
                 yield Problem(f"inputs.{name}", problem.sentence, problem.hint)
     for name, end in (topology.outputs or {}).items():
-        problem = _end_problem(topology, end, "output")
+        problem = end_problem(topology, end, "output")
         if problem:
             yield Problem(f"outputs.{name}", problem.sentence, problem.hint)
         elif end.node in topology.callable_only:

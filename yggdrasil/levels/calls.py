@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.core.ports import Port, Spec
+from yggdrasil.core.binding import check_outputs, with_defaults
+from yggdrasil.core.ports import Spec
 from yggdrasil.errors import ConfigError
 
 
@@ -18,6 +20,14 @@ class Caller(Protocol):
     def calling(self, tools: Sequence[Runnable]) -> Runnable:
         """The same, with more tools."""
         ...
+
+
+CALLS_START = "call edges start at an agent"
+
+
+def not_a_caller(block: Runnable) -> str:
+    """The sentence about a block that call edges cannot start at."""
+    return f"{block.block_type or block.label} cannot call tools"
 
 
 def bound_port(tool: str, port: str) -> str:
@@ -46,21 +56,24 @@ class NodeTool(Runnable):
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Run the node with what the model gave and what is bound."""
-        return await self.inner.execute({**inputs, **self.bound}, ctx)
+        outputs = await self.inner.execute(with_defaults(self.inner.spec, {**inputs, **self.bound}), ctx)
+        check_outputs(self.inner.spec, outputs, ctx.path)
+        return outputs
 
 
 class Calling(Runnable):
     """An agent's node and its tools. Bound tool ports are hidden inputs of it, named `tool.port`."""
 
-    def __init__(self, agent: Runnable, tools: Mapping[str, Runnable], bound: Sequence[tuple[str, str]], path: str) -> None:
+    def __init__(
+        self, agent: Runnable, tools: Mapping[str, Runnable], bound: Sequence[tuple[str, str]], path: str
+    ) -> None:
+        caller: Any = agent
         if not isinstance(agent, Caller):
-            raise ConfigError(
-                f"{agent.block_type or agent.label} cannot call tools", path=path, hint="call edges start at an agent"
-            )
-        self.agent = agent
+            raise ConfigError(not_a_caller(agent), path=path, hint=CALLS_START)
+        self.agent = caller
         self.tools = tools
         self.bound = tuple(bound)
-        self._spec = calling_spec(agent.spec, tools, bound)  # type: ignore[attr-defined]
+        self._spec = calling_spec(caller.spec, tools, bound)
 
     @property
     def spec(self) -> Spec:
@@ -70,7 +83,12 @@ class Calling(Runnable):
     @property
     def block_type(self) -> str:
         """The agent's type."""
-        return self.agent.block_type  # type: ignore[attr-defined,no-any-return]
+        return str(self.agent.block_type)
+
+    @property
+    def label(self) -> str:
+        """The agent's name."""
+        return str(self.agent.label)
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Run the agent with its tools."""
@@ -81,7 +99,8 @@ class Calling(Runnable):
             if name in own:
                 values[tool][port] = own.pop(name)
         tools = [NodeTool(name, inner, values[name]) for name, inner in self.tools.items()]
-        return await self.agent.calling(tools).execute(own, ctx)
+        outputs: Mapping[str, Any] = await self.agent.calling(tools).execute(own, ctx)
+        return outputs
 
 
 def calling_spec(spec: Spec, tools: Mapping[str, Runnable], bound: Sequence[tuple[str, str]]) -> Spec:
@@ -91,5 +110,5 @@ def calling_spec(spec: Spec, tools: Mapping[str, Runnable], bound: Sequence[tupl
     hidden = {}
     for tool, name in bound:
         found = tools[tool].spec.inputs[name]
-        hidden[bound_port(tool, name)] = Port(bound_port(tool, name), found.type, found.optional, found.default, doc=found.doc)
+        hidden[bound_port(tool, name)] = replace(found, name=bound_port(tool, name))
     return Spec({**spec.inputs, **hidden}, spec.outputs, spec.doc)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from weakref import WeakSet
@@ -10,13 +11,14 @@ from weakref import WeakSet
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.address import matches
-from yggdrasil.core.check import call_problems, check, edge_problems
+from yggdrasil.core.check import call_problems, check, edge_problems, end_problem
 from yggdrasil.core.plan import Plan, make_plan
-from yggdrasil.core.ports import Spec
+from yggdrasil.core.ports import Port, Spec
 from yggdrasil.core.topology import Call, Edge, Endpoint, Topology, endpoint
-from yggdrasil.core.wiring import Place, Wiring, auto_wire
+from yggdrasil.core.wiring import Place, auto_wire
 from yggdrasil.errors import ConfigError, PortError, Problem, ValidationError, close_names
-from yggdrasil.levels.calls import Calling, bound_port, calling_spec
+from yggdrasil.levels.calls import CALLS_START, Caller, Calling, not_a_caller
+from yggdrasil.levels.joined import Joined, Specs, join
 from yggdrasil.levels.node import Node, as_runnable, check_policies
 from yggdrasil.runtime.engine import LoopBound, Program
 from yggdrasil.runtime.limits import Limits
@@ -48,6 +50,8 @@ class Container(Runnable):
         self.name = name or self.kind
         self.description = ""
         self.nodes: dict[str, Node] = {}
+        self._made: Joined | None = None
+        self._parents: WeakSet[Container] = WeakSet()
         self.num_loop_steps = num_loop_steps
         self.until = until
         self.limits = Limits(resources or {})
@@ -55,10 +59,34 @@ class Container(Runnable):
         self._calls: list[Call] = []
         self._inputs: dict[str, tuple[Endpoint, ...]] | None = None
         self._outputs: dict[str, Endpoint] | None = None
-        self._parents: WeakSet[Container] = WeakSet()
-        self._made: _Made | None = None
 
     # --- what it is
+
+    @property
+    def num_loop_steps(self) -> int | None:
+        """How many iterations its loops make."""
+        return self._num_loop_steps
+
+    @num_loop_steps.setter
+    def num_loop_steps(self, steps: int | None) -> None:
+        if steps is not None and (not isinstance(steps, int) or isinstance(steps, bool) or steps < 1):
+            raise ConfigError(f"num_loop_steps is {steps!r}", path=self.name, hint="num_loop_steps: 30")
+        self._num_loop_steps = steps
+        self._changed()
+
+    @property
+    def until(self) -> str | Callable[[Mapping[str, Any]], bool] | None:
+        """What ends its loops: an output that is true, or a predicate."""
+        return self._until
+
+    @until.setter
+    def until(self, until: str | Callable[[Mapping[str, Any]], bool] | None) -> None:
+        if isinstance(until, str):
+            endpoint(until)
+        elif until is not None and not callable(until):
+            raise ConfigError(f"until is {until!r}", path=self.name, hint='until: "critic.done"')
+        self._until = until
+        self._changed()
 
     @property
     def label(self) -> str:
@@ -83,7 +111,7 @@ class Container(Runnable):
     @property
     def calls(self) -> tuple[Call, ...]:
         """The call edges, those by rule included."""
-        return self._ready().calls
+        return self._ready().topology.calls
 
     @property
     def plan(self) -> Plan:
@@ -113,8 +141,10 @@ class Container(Runnable):
         check_policies(options)
         if child is None:
             name, child = "", what
+        elif isinstance(what, str):
+            name = what
         else:
-            name = str(what)
+            raise ConfigError(f"a node id is text, not {type(what).__name__}", hint='add("name", block)')
         if isinstance(child, Mapping | str | Path):
             from yggdrasil.levels.read import read_child
 
@@ -130,6 +160,7 @@ class Container(Runnable):
         if block is self or (isinstance(block, Container) and self in block.descendants()):
             raise ConfigError(f"{self.name} cannot contain itself", path=name)
         node = Node(name, block, **options)
+        _ = node.spec  # what cannot be here is refused before it is
         self.nodes[name] = node
         if isinstance(block, Container):
             block._parents.add(self)
@@ -163,6 +194,8 @@ class Container(Runnable):
 
     def _ends(self, what: End | Sequence[End], side: str) -> tuple[Endpoint, ...]:
         listed = [what] if isinstance(what, str) or _is_pair(what) else list(what)
+        if not listed:
+            raise ConfigError("an edge has two ends", path=self.name, hint='add_edge("reader.text", "writer.prompt")')
         return tuple(self._end(item, side) for item in listed)  # type: ignore[arg-type]
 
     def _end(self, what: End, side: str) -> Endpoint:
@@ -170,7 +203,7 @@ class Container(Runnable):
             return endpoint(what)
         if what not in self.nodes:
             raise ValidationError([Problem(what, f"there is no node {what!r}", close_names(what, self.nodes))])
-        ports = getattr(self._node_spec(what), side)
+        ports = getattr(self.nodes[what].spec, side)
         required = [n for n, p in ports.items() if p.required] if side == "inputs" else list(ports)
         chosen = required if len(required) == 1 else list(ports)
         if len(chosen) != 1:
@@ -192,11 +225,13 @@ class Container(Runnable):
         self._changed()
 
     def expose_input(self, node: str, port: str = "", name: str = "") -> None:
-        """Make an input of a node an input of this level, called `name` (else `node.port`); several may share a name."""
+        """Make an input of a node an input of this level, called `name` (else `node.port`), which several may share."""
         end = self._end(f"{node}.{port}" if port else node, "inputs")
         self._known(end, "inputs")
+        exposed = Port(name or str(end)).name
         inputs = dict(self._inputs or {})
-        inputs[name or str(end)] = (*inputs.get(name or str(end), ()), end)
+        if end not in inputs.get(exposed, ()):
+            inputs[exposed] = (*inputs.get(exposed, ()), end)
         self._inputs = inputs
         self._changed()
 
@@ -204,21 +239,18 @@ class Container(Runnable):
         """Make an output of a node an output of this level, called `name` (else `node.port`)."""
         end = self._end(f"{node}.{port}" if port else node, "outputs")
         self._known(end, "outputs")
+        exposed = Port(name or str(end)).name
         outputs = dict(self._outputs or {})
-        if (name or str(end)) in outputs:
-            raise ConfigError(f"output {name or end!s} is exposed already", path=self.name)
-        outputs[name or str(end)] = end
+        if exposed in outputs:
+            raise ConfigError(f"output {exposed} is exposed already", path=self.name)
+        outputs[exposed] = end
         self._outputs = outputs
         self._changed()
 
     def _known(self, end: Endpoint, side: str) -> None:
-        if end.node not in self.nodes:
-            raise ValidationError([Problem(str(end), f"there is no node {end.node!r}", close_names(end.node, self.nodes))])
-        ports = getattr(self.nodes[end.node].block.spec, side)
-        if end.port not in ports and not (self.nodes[end.node].gate and end.port == "when"):
-            raise ValidationError(
-                [Problem(str(end), f"node {end.node!r} has no {side[:-1]} {end.port!r}", close_names(end.port, ports))]
-            )
+        problem = end_problem(self._plain_topology(), end, side[:-1])
+        if problem is not None:
+            raise ValidationError([problem])
 
     def set_trainable(self, trainable: bool = True, select: str = "**") -> list[str]:
         """Say of the nodes whose path matches the glob `select` whether training may change them; the paths set."""
@@ -255,7 +287,7 @@ class Container(Runnable):
         return read_level(document, kind=cls.kind)  # type: ignore[return-value]
 
     def to_config(self, *, refs: bool = False) -> dict[str, Any]:
-        """Its document: structure and configs, never weights. `refs=True` keeps children that came from files as refs."""
+        """Its document: structure and configs, never weights. `refs=True` keeps what came from files as refs."""
         from yggdrasil.levels.write import level_document
 
         return level_document(self, refs=refs)
@@ -267,7 +299,8 @@ class Container(Runnable):
 
         level = read_file(path)
         if not isinstance(level, cls):
-            raise ConfigError(f"this is a {level.kind}, not a {cls.kind}", path=str(path), hint=f"{type(level).__name__}.load(...)")
+            hint = f"{type(level).__name__}.load(...)"
+            raise ConfigError(f"this is a {level.kind}, not a {cls.kind}", path=str(path), hint=hint)
         return level
 
     def save(self, path: str | Path, *, refs: bool = False) -> None:
@@ -292,7 +325,8 @@ class Container(Runnable):
 
     def trainable_parameters(self) -> list[Any]:
         """The trainable parameters below, each shared one once."""
-        blocks = {id(n.block): n.block for _, n in self.walk() if n.trainable and not isinstance(n.block, Container)}
+        chosen = [n.block for _, n in self.walk() if n.trainable and not isinstance(n.block, Container)]
+        blocks = {id(block): block for top in chosen for _, block in _with_inner("", top)}
         found = {id(p): p for b in blocks.values() for p in getattr(b, "trainable_parameters", tuple)()}
         return list(found.values())
 
@@ -300,22 +334,28 @@ class Container(Runnable):
         """The state of every block below that has any, by path; a block in several places once."""
         seen: set[int] = set()
         found = {}
-        for path, node in self.walk():
-            if isinstance(node.block, Container) or id(node.block) in seen:
-                continue
-            seen.add(id(node.block))
-            state = getattr(node.block, "state_dict", dict)()
-            if state:
-                found[path] = state
+        for path, block in self._inner():
+            if id(block) not in seen:
+                seen.add(id(block))
+                state: dict[str, Any] = getattr(block, "state_dict", dict)()
+                if state:
+                    found[path] = state
         return found
+
+    def _inner(self) -> Iterator[tuple[str, Runnable]]:
+        """Every block below, the blocks inside blocks too, with its path."""
+        for name, node in sorted(self.nodes.items()):
+            yield from _with_inner(name, node.block)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The reverse of `state_dict`; ConfigError names a path that is not here."""
-        blocks = dict(self.walk())
+        blocks = dict(self._inner())
+        for path in state:
+            if path not in blocks or not hasattr(blocks[path], "load_state_dict"):
+                sentence = f"the state has {path!r}, which is not here; {close_names(path, blocks)}"
+                raise ConfigError(sentence, path=self.name)
         for path, values in state.items():
-            if path not in blocks:
-                raise ConfigError(f"the state has {path!r}, which is not here; {close_names(path, blocks)}", path=self.name)
-            blocks[path].block.load_state_dict(values)  # type: ignore[attr-defined]
+            blocks[path].load_state_dict(values)  # type: ignore[attr-defined]
 
     # --- checking
 
@@ -324,9 +364,7 @@ class Container(Runnable):
         problems = self._own_problems()
         for name, node in sorted(self.nodes.items()):
             if isinstance(node.block, Container):
-                problems += [
-                    Problem(f"{name}/{p.path}", p.sentence, p.hint, p.level) for p in node.block.validate()
-                ]
+                problems += [replace(p, path=f"{name}/{p.path}") for p in node.block.validate()]
         errors = [p for p in problems if p.level == "error"]
         if strict and errors:
             raise ValidationError(errors)
@@ -344,6 +382,9 @@ class Container(Runnable):
                     raise ConfigError(f"no resource {node.limit!r}", hint=f"resources: {{{node.limit}: 1}}")
             except (ConfigError, PortError) as error:
                 problems.append(Problem(name, error.sentence, error.hint))
+        agents = sorted({call.source for call in made.topology.calls} & self.nodes.keys())
+        blocks = [(agent, self.nodes[agent].block) for agent in agents]
+        problems += [Problem(n, not_a_caller(b), CALLS_START) for n, b in blocks if not isinstance(b, Caller)]
         if isinstance(self.until, str) and not problems:
             end = endpoint(self.until)
             if end.node not in self.nodes or end.port not in self.nodes[end.node].block.spec.outputs:
@@ -381,24 +422,32 @@ class Container(Runnable):
             made = self._compile()
         return await made.program.execute(inputs, ctx)  # type: ignore[union-attr]
 
-    def _compile(self) -> _Made:
-        errors = [p for p in self._own_problems() if p.level == "error"]
-        if errors:
-            raise ValidationError(errors)
+    def _compile(self) -> Joined:
+        self.validate(strict=True)
         made = self._ready()
         until = endpoint(self.until) if isinstance(self.until, str) else self.until
-        made.program = Program(self.plan, self._runnables(made), LoopBound(self.num_loop_steps, until))
+        made.program = Program(self.plan, self._runnables(made), LoopBound(self.num_loop_steps, until, self._lengths()))
         return made
 
-    def _runnables(self, made: _Made) -> dict[str, Runnable]:
-        runnables = {}
-        for name, node in self.nodes.items():
-            called = [c.target for c in made.calls if c.source == name]
-            block: Runnable | None = None
-            if called:
-                tools = {t: self.nodes[t].runnable(self.limits) for t in called}
-                block = Calling(node.block, tools, made.bound.get(name, ()), name)
-            runnables[name] = node.runnable(self.limits, block)
+    def _lengths(self) -> dict[str, int]:
+        """The schedule lengths that blocks bring along; a nested level's own loops are its own."""
+        found = {n: getattr(node.block, "num_loop_steps", None) for n, node in self.nodes.items()}
+        return {n: k for n, k in found.items() if k is not None and not isinstance(self.nodes[n].block, Container)}
+
+    def _runnables(self, made: Joined) -> dict[str, Runnable]:
+        """Each node's block in its policies; an agent with the nodes that it calls, which may be agents that call."""
+        runnables: dict[str, Runnable] = {}
+
+        def ready(name: str) -> Runnable:
+            if name not in runnables:
+                node = self.nodes[name]
+                tools = {c.target: ready(c.target) for c in made.topology.calls if c.source == name}
+                block = Calling(node.block, tools, made.bound.get(name, ()), name) if tools else node.block
+                runnables[name] = node.runnable(self.limits, block)
+            return runnables[name]
+
+        for name in self.nodes:
+            ready(name)
         return runnables
 
     # --- what follows from the parts
@@ -408,81 +457,33 @@ class Container(Runnable):
         for parent in self._parents:
             parent._changed()
 
-    def _node_spec(self, name: str) -> Spec:
-        node = self.nodes[name]
-        return node.runnable(self.limits).spec if node.gate else node.block.spec
-
     def _plain_topology(self) -> Topology:
-        # specs are read on demand, so that adding n edges costs n, not n squared
-        return Topology(_Specs(self), loops=self.loops)
+        return Topology(Specs(self.nodes), loops=self.loops)
 
-    def _ready(self) -> _Made:
+    def _ready(self) -> Joined:
         if self._made is None:
-            specs = {name: self._node_spec(name) for name in self.nodes}
+            specs = {name: node.spec for name, node in self.nodes.items()}
             places = {
                 name: Place(node.role, specs[name], node.auto_connect, node.connect) for name, node in self.nodes.items()
             }
             wiring = auto_wire(places, self._edges)
             calls = tuple(sorted({*self._calls, *wiring.calls}, key=str))
             gated = frozenset(n for n, node in self.nodes.items() if node.gate)
-            plain = Topology(
-                specs, (*self._edges, *wiring.edges), calls, self._inputs, self._outputs, self.loops, gated
-            )
-            self._made = _with_bound(plain, {n: node.block for n, node in self.nodes.items()}, wiring)
+            edges = (*self._edges, *wiring.edges)
+            plain = Topology(specs, edges, calls, self._inputs, self._outputs, self.loops, gated)
+            self._made = join(plain, wiring)
         return self._made
 
 
-class _Specs(Mapping[str, Spec]):
-    """The specs of a container's nodes, read when asked for."""
-
-    def __init__(self, container: Container) -> None:
-        self._container = container
-
-    def __getitem__(self, name: str) -> Spec:
-        return self._container._node_spec(name) if name in self._container.nodes else self._container.nodes[name].block.spec
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._container.nodes)
-
-    def __len__(self) -> int:
-        return len(self._container.nodes)
-
-
-class _Made:
-    """What is derived from a container's parts until they change."""
-
-    __slots__ = ("bound", "calls", "plan", "program", "topology", "wiring")
-
-    def __init__(self, topology: Topology, calls: tuple[Call, ...], bound: dict[str, list[tuple[str, str]]], wiring: Wiring) -> None:
-        self.topology, self.calls, self.bound, self.wiring = topology, calls, bound, wiring
-        self.plan: Plan | None = None
-        self.program: Program | None = None
-
-
-def _with_bound(plain: Topology, blocks: Mapping[str, Runnable], wiring: Wiring) -> _Made:
-    """Turn exposed ports of tool-only nodes into hidden inputs of the agents that call them."""
-    only = plain.callable_only
-    exposed = plain.inputs or {}
-    bound: dict[str, list[tuple[str, str]]] = {}
-    inputs: dict[str, tuple[Endpoint, ...]] = {}
-    for name, ends in exposed.items():
-        kept: list[Endpoint] = []
-        for end in ends:
-            if end.node not in only:
-                kept.append(end)
-                continue
-            for call in plain.calls:
-                if call.target == end.node:
-                    bound.setdefault(call.source, []).append((end.node, end.port))
-                    kept.append(Endpoint(call.source, bound_port(end.node, end.port)))
-        inputs[name] = tuple(kept)
-    if not bound:
-        return _Made(plain, plain.calls, bound, wiring)
-    specs = dict(plain.nodes)
-    for agent, ports in bound.items():
-        specs[agent] = calling_spec(specs[agent], blocks, ports)
-    topology = Topology(specs, plain.edges, plain.calls, inputs, plain.outputs, plain.loops, plain.gated)
-    return _Made(topology, plain.calls, bound, wiring)
+def _with_inner(path: str, block: Runnable) -> Iterator[tuple[str, Runnable]]:
+    """A block and the blocks inside it, by path; what is inside a level stands for the level."""
+    if isinstance(block, Container):
+        for below, inner in block._inner():
+            yield f"{path}/{below}", inner
+        return
+    yield path, block
+    for name, inner in sorted(getattr(block, "children", dict)().items()):
+        yield from _with_inner(f"{path}/{name}", inner)
 
 
 def _is_pair(what: Any) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.blocks.function import FunctionBlock
+from yggdrasil.core.ports import Spec
 from yggdrasil.errors import ConfigError, close_names
 from yggdrasil.runtime.limits import Limits
-from yggdrasil.runtime.wrap import Cache, Gate, Limit, Retry, Timeout
+from yggdrasil.runtime.wrap import Cache, Gate, Limit, Retry, Timeout, gated
 
 
 @dataclass
@@ -47,8 +48,13 @@ class Node:
         """The block's role."""
         return self.block.role if isinstance(self.block, Block) else self.block.block_type
 
+    @property
+    def spec(self) -> Spec:
+        """The ports of the place: the block's, and `when` where it is gated."""
+        return gated(self.block.spec, self.node_id) if self.gate else self.block.spec
+
     def runnable(self, limits: Limits, block: Runnable | None = None) -> Runnable:
-        """The block in its policies: limit innermost, then timeout, retry, cache, gate."""
+        """The block in its policies, from inside: timeout (waiting for a resource does not count), limit, retry, ..."""
         made = block if block is not None else self.block
         if self.endpoint_url is not None:
             raise ConfigError(
@@ -71,17 +77,38 @@ POLICIES = frozenset(f.name for f in fields(Node)) - {"node_id", "block"}
 """The keys that are a node's own; the rest of a node's config is its block's."""
 
 
+_FORMS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "retry": ((int,), "retry: 3"),
+    "timeout": ((int, float), "timeout: 60   # seconds"),
+    "cache": ((int, bool), "cache: true"),
+    "limit": ((str,), "limit: gpu"),
+    "gate": ((bool,), "gate: true"),
+    "trainable": ((bool,), "trainable: false"),
+    "device": ((str,), "device: cuda:0"),
+    "endpoint_url": ((str,), 'endpoint_url: "http://127.0.0.1:8101"'),
+    "ref": ((str,), "ref: graphs/answer.yaml"),
+    "auto_connect": ((bool,), "auto_connect: true"),
+}
+
+
 def check_policies(policies: Mapping[str, Any]) -> None:
-    """ConfigError for a key that is none."""
-    for name in policies:
+    """ConfigError for a key that is none, or a value that cannot be."""
+    for name, value in policies.items():
         if name not in POLICIES:
             raise ConfigError(f"a node has no {name!r}; {close_names(name, POLICIES)}")
+        kinds, hint = _FORMS.get(name, ((object,), ""))
+        wrong = not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
+        few = name in ("retry", "timeout") and not wrong and not value > 0
+        if value is not None and (wrong or few):
+            raise ConfigError(f"{name} is {value!r}", hint=hint)
 
 
 def as_runnable(what: Runnable | Callable[..., Any]) -> Runnable:
     """What is runnable as it is; a plain function becomes a block."""
     if isinstance(what, Runnable):
         return what
+    if isinstance(what, type):
+        raise ConfigError(f"{what.__name__} is a class, not a block", hint=f"{what.__name__}()")
     if callable(what):
         return FunctionBlock(what)
     raise ConfigError(
