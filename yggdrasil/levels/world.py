@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
@@ -16,10 +16,12 @@ from yggdrasil.core.state import StateSchema
 from yggdrasil.errors import ConfigError, EndWorldError, Problem, ValidationError, YggdrasilError, close_names
 from yggdrasil.levels.container import Child, Container
 from yggdrasil.levels.journal import DURABILITY
-from yggdrasil.levels.live import Opening
 from yggdrasil.levels.node import Node, as_runnable, check_policies
 from yggdrasil.levels.seat import Seat, as_condition
 from yggdrasil.runtime.limits import Limits
+
+if TYPE_CHECKING:
+    from yggdrasil.levels.live import Opening
 
 SPEC = Spec(
     {
@@ -286,6 +288,8 @@ class World(Runnable):
 
         LeaseError names the process that runs it already.
         """
+        from yggdrasil.levels.live import Opening
+
         if isinstance(what, World):
             world = what
             if overlay is not None:
