@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .palette import DYES, WOOD, Colour, times
+from ..painting.palette import DYES, WOOD, Colour, times
 
 Mask = NDArray[np.bool_]
 REACH = {"madder": 0.13, "woad": 0.13, "weld": 0.09, "plum": 0.13, "white": 0.03}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .palette import GROUND, HILL, LIGHTS, ROCK, VEIL, light_of, mix, times
+from ..painting.palette import GROUND, HILL, LIGHTS, ROCK, VEIL, light_of, mix, times
 
 SEASONS = ("spring", "summer", "autumn", "winter")
 
@@ -58,37 +59,31 @@ def measure(pixels: NDArray[np.uint8]) -> Measure:
     rows = top.mean(axis=2)
     calm = np.median(rows, axis=1, keepdims=True)
     return Measure(
-        sky=_median(zone(0.02, 0.16)), low_left=_median(zone(0.30, 0.40, 0.0, 0.4)), low_right=_median(zone(0.30, 0.40, 0.6, 1.0)),
-        hill=_median(zone(0.50, 0.57)), ground=_median(zone(0.90, 0.99)), spread=float((top.max(axis=2) - top.min(axis=2)).mean() / (level / 3)),
+        sky=_median(zone(0.02, 0.16)),
+        low_left=_median(zone(0.30, 0.40, 0.0, 0.4)),
+        low_right=_median(zone(0.30, 0.40, 0.6, 1.0)),
+        hill=_median(zone(0.50, 0.57)),
+        ground=_median(zone(0.90, 0.99)),
+        spread=float((top.max(axis=2) - top.min(axis=2)).mean() / (level / 3)),
         drift=float(np.abs(rows - calm).mean() / (level / 3)),
-        speckle=float(sharp.sum() / area), streak=float((upright.sum() + tilted.sum()) / area),
+        speckle=float(sharp.sum() / area),
+        streak=float((upright.sum() + tilted.sum()) / area),
         contrast=float(np.percentile(np.abs(band[1:] - band[:-1]), 98) / (level / 3)),
-    )  # fmt: skip
+    )
 
 
 @cache
 def _known() -> tuple[list[tuple[str, str, str]], NDArray[np.float64]]:
     """How sky, horizon, hills and ground look by each light, weather and season, land and sea."""
     names, rows = [], []
-    for hour in LIGHTS:
-        for weather in VEIL:
-            for season in SEASONS:
-                light = light_of(hour, weather, season)
-                hill = times(mix(HILL[season], ROCK, 0.1), light.shine)
-                hill = mix(hill, light.haze, 0.35)
-                for ground in (
-                    times(GROUND[season], light.shine),
-                    mix(times((38, 66, 82), light.shine), light.middle, 0.3),
-                ):
-                    names.append((hour, season, weather))
-                    rows.append(
-                        [
-                            *mix(light.top, light.middle, 0.25),
-                            *mix(light.middle, light.low, 0.4),
-                            *hill,
-                            *(c * 0.82 for c in ground),
-                        ]
-                    )
+    for hour, weather, season in product(LIGHTS, VEIL, SEASONS):
+        light = light_of(hour, weather, season)
+        hill = mix(times(mix(HILL[season], ROCK, 0.1), light.shine), light.haze, 0.35)
+        sky = [*mix(light.top, light.middle, 0.25), *mix(light.middle, light.low, 0.4)]
+        sea = mix(times((38, 66, 82), light.shine), light.middle, 0.3)
+        for ground in (times(GROUND[season], light.shine), sea):
+            names.append((hour, season, weather))
+            rows.append([*sky, *hill, *(channel * 0.82 for channel in ground)])
     return names, np.array(rows, np.float64)
 
 
