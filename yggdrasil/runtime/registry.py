@@ -30,6 +30,9 @@ STOCK: dict[str, str] = {
     "llm/anthropic": "yggdrasil.models.block:AnthropicBlock",
     "llm/scripted": "yggdrasil.models.block:ScriptedBlock",
     "agent/llm": "yggdrasil.agent.block:Agent",
+    "text/prompt": "yggdrasil.blocks.prompt:Prompt",
+    "state/slot": "yggdrasil.blocks.state:Slot",
+    "state/changes": "yggdrasil.blocks.state:Changes",
 }
 """What ships here, loaded on first use."""
 
