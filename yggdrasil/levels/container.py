@@ -272,7 +272,7 @@ class Container(Runnable):
     # --- files and templates
 
     @classmethod
-    def from_template(cls, name: str, **parameters: Any) -> Self:
+    def from_template(cls, name: str, /, **parameters: Any) -> Self:
         """A level from a registered template and its parameters."""
         from yggdrasil.levels.templates import from_template
 
@@ -463,12 +463,11 @@ class Container(Runnable):
     def _ready(self) -> Joined:
         if self._made is None:
             specs = {name: node.spec for name, node in self.nodes.items()}
-            places = {
-                name: Place(node.role, specs[name], node.auto_connect, node.connect) for name, node in self.nodes.items()
-            }
+            nodes = self.nodes.items()
+            places = {name: Place(n.role, specs[name], n.auto_connect, n.connect) for name, n in nodes}
             wiring = auto_wire(places, self._edges)
             calls = tuple(sorted({*self._calls, *wiring.calls}, key=str))
-            gated = frozenset(n for n, node in self.nodes.items() if node.gate)
+            gated = frozenset(name for name, n in nodes if n.gate)
             edges = (*self._edges, *wiring.edges)
             plain = Topology(specs, edges, calls, self._inputs, self._outputs, self.loops, gated)
             self._made = join(plain, wiring)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.core.config import LEVELS, LevelDocument, read_call, read_document, split_edge
+from yggdrasil.core.config import LevelDocument, read_call, read_document, split_edge
+from yggdrasil.core.longform import is_level
 from yggdrasil.core.secrets import refuse_secrets
 from yggdrasil.errors import ConfigError, YggdrasilError
 from yggdrasil.levels.container import Container
@@ -25,11 +27,15 @@ ENDINGS = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a document comes from: refs are read beside `file` and may not climb out of `root`."""
+    """Where a document comes from: refs are read beside `file` and may not climb out of `root`.
+
+    `above`: the files that refer to this one, outermost first.
+    """
 
     file: Path | None = None
     root: Path | None = None
     where: str = ""
+    above: tuple[Path, ...] = ()
 
     def below(self, step: str) -> Origin:
         """The same file, one step further in."""
@@ -43,21 +49,28 @@ class Origin:
 def read_level(data: Mapping[str, Any], origin: Origin | None = None, kind: str = "") -> Container:
     """A graph, pipeline or stage from its document; ConfigError or ValidationError with the place."""
     origin = origin or Origin()
-    if origin.file is None:
+    if origin.file is None and not origin.where:
         refuse_secrets(data, str(origin))
+    try:
+        return _read_level(data, origin, kind)
+    except RecursionError:
+        raise ConfigError("levels are nested too deep", path=str(origin)) from None
+    except YggdrasilError as error:
+        if not error.path:
+            error.path = str(origin)
+        raise
+
+
+def _read_level(data: Mapping[str, Any], origin: Origin, kind: str) -> Container:
     document = read_document(data, str(origin), kind)
     level = KINDS[document.kind](
         document.name, num_loop_steps=document.num_loop_steps, until=document.until, resources=document.resources
     )
     for name, node in document.nodes.items():
         place = origin.below(f"nodes/{name}")
-        try:
+        with _located(place):
             block, policies = read_node(node, place)
             level.add(name, block, **policies)
-        except YggdrasilError as error:
-            if not error.path:
-                error.path = str(place)
-            raise
     _join(level, document, origin)
     if isinstance(level, Stage):
         level.set_state_contract(document.reads, document.fills, document.ports)
@@ -69,22 +82,38 @@ def read_level(data: Mapping[str, Any], origin: Origin | None = None, kind: str 
 
 def _join(level: Container, document: LevelDocument, origin: Origin) -> None:
     for number, text in enumerate(document.edges):
-        with_place = origin.below(f"edges/{number}")
-        sources, targets = split_edge(text, str(with_place))
-        level.add_edge(sources, targets)
-    for text in document.calls:
-        call = read_call(text, str(origin.below("calls")))
-        level.add_call(call.source, call.target)
+        with _located(origin.below(f"edges/{number}")):
+            level.add_edge(*split_edge(text))
+    for number, text in enumerate(document.calls):
+        with _located(origin.below(f"calls/{number}")):
+            call = read_call(text)
+            level.add_call(call.source, call.target)
     for name, ends in (document.inputs or {}).items():
-        for end in [ends] if isinstance(ends, str) else ends:
-            level.expose_input(end, name=name)
+        with _located(origin.below(f"inputs/{name}")):
+            for end in [ends] if isinstance(ends, str) else ends:
+                level.expose_input(end, name=name)
     for name, end in (document.outputs or {}).items():
-        level.expose_output(end, name=name)
+        with _located(origin.below(f"outputs/{name}")):
+            level.expose_output(end, name=name)
+
+
+@contextmanager
+def _located(origin: Origin) -> Iterator[None]:
+    """Errors from inside say where they come from."""
+    try:
+        yield
+    except YggdrasilError as error:
+        if not error.path:
+            error.path = str(origin)
+        raise
 
 
 def read_node(data: Mapping[str, Any], origin: Origin) -> tuple[Runnable, dict[str, Any]]:
     """A node's block and its policies, from its mapping."""
-    policies = {k: v for k, v in data.items() if k in POLICIES and k not in ("ref", "connect", "auto_connect")}
+    policies = {k: v for k, v in data.items() if k in POLICIES and k != "ref"}
+    if "connect" in policies:
+        named = policies["connect"]
+        policies["connect"] = frozenset({named} if isinstance(named, str) else named)
     rest = {k: v for k, v in data.items() if k not in POLICIES}
     ref = data.get("ref")
     if ref is not None:
@@ -93,7 +122,7 @@ def read_node(data: Mapping[str, Any], origin: Origin) -> tuple[Runnable, dict[s
                 f"a ref stands beside {', '.join(rest)}", path=str(origin), hint="put them into the file it names"
             )
         return _read_ref(ref, origin), {**policies, "ref": str(ref)}
-    if rest.get("kind") in LEVELS or "nodes" in rest:
+    if is_level(rest):
         return read_level(rest, origin), policies
     name = rest.pop("type", None)
     if not isinstance(name, str):
@@ -112,19 +141,19 @@ def _read_ref(ref: Any, origin: Origin) -> Runnable:
             path=str(origin),
             hint='Graph.load("graph.yaml")',
         )
-    path = resolve_ref(ref, file=origin.file, root=origin.root or origin.file.parent)
-    return read_file(path, origin.root or origin.file.parent, seen=origin.file)
+    root = origin.root or origin.file.parent
+    path = resolve_ref(ref, file=origin.file, root=root)
+    above = (*origin.above, origin.file.resolve())
+    if path in above:
+        circle = " -> ".join(p.name for p in (*above[above.index(path) :], path))
+        raise ConfigError(f"its refs go round in a circle: {circle}", path=str(origin))
+    return read_level(read_config(path), Origin(path, root, above=above))
 
 
-def read_file(path: str | Path, root: Path | None = None, *, seen: Path | None = None) -> Container:
+def read_file(path: str | Path, root: Path | None = None) -> Container:
     """A level from a YAML or JSON file; its refs may not climb out of `root` (its folder by default)."""
     file = Path(path).resolve()
-    if seen is not None and file == seen.resolve():
-        raise ConfigError("this file refers to itself", path=str(path))
-    try:
-        return read_level(read_config(file), Origin(file, root or file.parent))
-    except RecursionError:
-        raise ConfigError("its refs go round in a circle", path=str(path)) from None
+    return read_level(read_config(file), Origin(file, root or file.parent))
 
 
 def read_child(what: Mapping[str, Any] | str | Path) -> tuple[Runnable, dict[str, Any]]:

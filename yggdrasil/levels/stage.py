@@ -14,6 +14,9 @@ WORLD, ACTION, PROPOSAL = "world", "action", "proposal"
 """The read-only inputs a stage may have besides state blocks."""
 
 
+_SPECIAL = (WORLD, ACTION, PROPOSAL)
+
+
 class Stage(Container):
     """One transformation of world state.
 
@@ -54,10 +57,10 @@ class Stage(Container):
         """The state blocks it sees."""
         if self._reads is not None:
             return self._reads
-        special = {WORLD, ACTION, PROPOSAL}
-        return tuple(n for n in self.spec.inputs if n not in special and n not in self.ports.values()) + tuple(
-            b for b, p in self.ports.items() if p in self.spec.inputs
-        )
+        inputs = self.spec.inputs
+        named = (n for n in inputs if n not in self.ports.values())
+        mapped = (b for b, p in self.ports.items() if p in inputs)
+        return tuple(b for b in (*named, *mapped) if b not in _SPECIAL)
 
     @property
     def fills(self) -> str:
@@ -79,7 +82,7 @@ class Stage(Container):
     def inputs_for(
         self, state: Mapping[str, Any], world: Any = None, action: str | None = None, proposal: Any = None
     ) -> dict[str, Any]:
-        """Its inputs out of a state, the content, the user's action and a dropped proposal: only what it has ports for."""
+        """Its inputs out of a state, the content, the user's action, a dropped proposal: what it has ports for."""
         ports = self.spec.inputs
         found = {}
         for block in self.reads:
@@ -97,9 +100,11 @@ class Stage(Container):
 
     def accept(self, value: Any) -> Any:
         """A whole state may be handed in: `stage.run(state, action=...)` takes the blocks it reads out of it."""
-        if isinstance(value, Mapping) and value and value.keys() <= {*BLOCKS, WORLD, ACTION, PROPOSAL, *self.spec.inputs}:
-            return {k: v for k, v in value.items() if k in self.spec.inputs} | self.inputs_for(value)
-        return value
+        ports = self.spec.inputs
+        if not isinstance(value, Mapping) or not value or not value.keys() <= {*BLOCKS, *_SPECIAL, *self.reads, *ports}:
+            return value
+        own = {k: v for k, v in value.items() if k in ports and (v is not None or k not in BLOCKS)}
+        return own | self.inputs_for(value, *(value.get(name) for name in _SPECIAL))
 
     def _level_problems(self) -> list[Problem]:
         problems = []
@@ -112,12 +117,11 @@ class Stage(Container):
         except ConfigError as error:
             return [*problems, Problem("fills", error.sentence, error.hint)]
         if port not in self.spec.outputs:
-            problems.append(
-                Problem("fills", f"nothing gives {port!r}", close_names(port, self.spec.outputs) + f'; expose_output("node.port", name="{port}")')
-            )
-        for block in self._reads or ():
-            if self.ports.get(block, block) not in self.spec.inputs:
-                problems.append(
-                    Problem(f"reads.{block}", f"no input takes the block {block!r}", close_names(block, self.spec.inputs), "warning")
-                )
-        return problems
+            hint = close_names(port, self.spec.outputs) + f'; expose_output("node.port", name="{port}")'
+            problems.append(Problem("fills", f"nothing gives {port!r}", hint))
+        inputs = self.spec.inputs
+        return problems + [
+            Problem(f"reads.{b}", f"no input takes the block {b!r}", close_names(b, inputs), "warning")
+            for b in self._reads or ()
+            if self.ports.get(b, b) not in inputs
+        ]

@@ -7,9 +7,10 @@ from typing import Any
 
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.runnable import Runnable
+from yggdrasil.core.blob import Blob, detach
 from yggdrasil.core.config import VERSION
 from yggdrasil.core.secrets import refuse_secrets
-from yggdrasil.errors import ConfigError, YggdrasilError
+from yggdrasil.errors import ConfigError, PortError, YggdrasilError
 from yggdrasil.levels.container import Container
 from yggdrasil.levels.node import Node
 from yggdrasil.levels.stage import Stage
@@ -54,7 +55,9 @@ def level_document(level: Container, *, refs: bool = True, top: bool = True) -> 
 def _contract(stage: Stage) -> dict[str, Any]:
     if callable(stage.execution_condition):
         raise ConfigError(
-            "a predicate cannot be saved", path=f"{stage.name}/execution_condition", hint="a list of blocks, or a preset"
+            "a predicate cannot be saved",
+            path=f"{stage.name}/execution_condition",
+            hint="a list of blocks, or a preset",
         )
     found: dict[str, Any] = {}
     if stage._reads is not None:
@@ -70,7 +73,8 @@ def _contract(stage: Stage) -> dict[str, Any]:
 
 
 def _node(node: Node, refs: bool) -> dict[str, Any]:
-    policies = {k: getattr(node, k) for k in _OWN if getattr(node, k) not in (None, False) or k == "trainable" and node.trainable is False}
+    said = {k: getattr(node, k) for k in _OWN}
+    policies = {k: v for k, v in said.items() if v is not None and (v is not False or k == "trainable")}
     if node.ref is not None and refs:
         return {"ref": node.ref, **policies}
     try:
@@ -81,13 +85,26 @@ def _node(node: Node, refs: bool) -> dict[str, Any]:
         raise
 
 
+def plain(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A config as JSON values; ConfigError names what is none."""
+    try:
+        found: dict[str, Any] = detach(config, _no_blob)
+    except PortError as error:
+        raise ConfigError(f"config {error.path.strip('/')} of {name}: {error.sentence}", hint=error.hint) from None
+    return found
+
+
+def _no_blob(blob: Blob) -> None:
+    raise PortError(f"{blob!r} is no config", hint="put it into a file, and its name into the config")
+
+
 def block_document(block: Runnable, refs: bool = True) -> dict[str, Any]:
     """A child as a mapping: a nested level, or a block's type and config."""
     if isinstance(block, Container):
         return level_document(block, refs=refs, top=False)
     if not isinstance(block, Block):
         raise ConfigError(f"{type(block).__name__} cannot be saved", hint="use a Block or a level")
-    config: Mapping[str, Any] = block.config
+    config: Mapping[str, Any] = plain(block.config, block.label)
     if not block.block_type:
         raise ConfigError(f"{type(block).__name__} has no block_type", hint='@register("role/impl")')
     clash = set(config) & {*_OWN, "ref", "type", "kind", "nodes", "config"}
