@@ -191,7 +191,8 @@ def lights_on(view: View, name: str, thread: dict[str, Any]) -> Plan | None:
             threads=[raised(view, name, thread, (6, 16))],
             causes=causes,
         )
-    grave = max(facts.world["graves"], key=lambda g: (g["died"], g["id"]), default=None)
+    graves = facts.world["graves"]
+    grave = view.dice.pick(graves) if graves else None
     if grave is None or view.dice.chance(0.4):
         return view.plan(
             "lights-stranger",

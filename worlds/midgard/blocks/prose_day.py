@@ -91,7 +91,7 @@ SEEN: tuple[str, ...] = (
     "Seen from across the valley it was a little thing in a great deal of {c1}.",
     "The whole weight of the land seemed to lie {mass} that day.",
     "It is remembered as a picture: {c1}, {c2}, and somebody moving in it.",
-    "There was {c2} on the ground and {c1} over it, and the hills stood {mass} and looked on.",
+    "The land was {c2} and the sky {c1}, and the hills stood {mass} and looked on.",
 )
 SEEN_FIRE = (
     "One could see {fires} burning from a long way off.",
@@ -134,7 +134,7 @@ SPOILED = (
 RECALLED = (
     "{a} was thinking of the time {he} {memory}.",
     "It was {since} since {a} {memory}, and {he} had not forgotten it.",
-    "People said that {a} had been another person before {he} {memory}.",
+    "People still spoke of how {a} {memory}.",
     "Those who knew {a} remembered that {he} {memory}.",
 )
 SHORT = (

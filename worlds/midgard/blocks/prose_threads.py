@@ -70,7 +70,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     ),
     "sails": (
         "From Varden {A} saw {thing} that {he} did not know, standing off and on as if waiting for dark.",
-        "There was {thing} in the mouth of the fjord. {a} shaded {his} eyes for a long time, and then laid kindling to the beacon.",
+        "In the mouth of the fjord lay {thing}. {a} shaded {his} eyes for a long time, and then laid kindling to the beacon.",
     ),
     "sails-traders": (
         "The strange sails were traders after all. {A} went down to them with {others} and an axe behind the back, and came home with {thing}.",

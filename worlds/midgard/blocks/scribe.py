@@ -10,7 +10,7 @@ from . import prose_day, prose_life, prose_threads, prose_work
 from .dice import Dice, dice_of
 from .facts import Facts
 from .weather import FOUL
-from .words import PRONOUNS, capital, number, row, sentences, since
+from .words import PRONOUNS, capital, number, row, sentences, since, starts
 
 FRAMES = {**prose_work.FRAMES, **prose_life.FRAMES, **prose_threads.FRAMES}
 LONGEST = 5
@@ -46,7 +46,7 @@ class Telling:
         name, frame = self.dice.pick(fresh or fit)
         self.frames.append(name)
         self.used.add(name)
-        return capital(frame.format_map(slots))
+        return starts(frame.format_map(slots))
 
     def add(self, pools: dict[str, tuple[str, ...]], odds: float, **more: Any) -> bool:
         """With these odds, and while there is room, one more sentence."""
@@ -231,9 +231,9 @@ def _tell_seen(telling: Telling, intent: dict[str, Any], seen: dict[str, Any], w
         ):
             return
     colours = [str(colour) for colour in seen.get("colours") or ()]
-    if len(colours) > 1:
-        side = {"left": "to the left hand", "right": "to the right hand"}.get(str(seen.get("mass")), "in the middle")
-        telling.add({"seen": prose_day.SEEN}, 0.22, c1=colours[0], c2=colours[1], mass=side)
+    if len(set(colours)) > 1:
+        side = {"left": "to the left hand", "right": "to the right hand"}.get(str(seen.get("mass")))
+        telling.add({"seen": prose_day.SEEN}, 0.2, c1=colours[0], c2=colours[1], **({"mass": side} if side else {}))
 
 
 def _tell_touched(telling: Telling, intent: dict[str, Any], facts: Facts, who: list[str]) -> None:

@@ -53,9 +53,10 @@ def closed(name: str, end: str) -> dict[str, Any]:
 
 
 def room(view: View, kind: str, most: int = 1) -> float:
-    """1 when another thread of this kind may open, else 0."""
+    """1 when another thread of this kind may open, less when one has lately been closed, 0 when it may not."""
     full = len(view.facts.threads) >= view.facts.rules["open_threads"]
-    return 0.0 if full or len(view.open(kind)) >= most else 1.0
+    lately = sum(done["id"].startswith(kind + "-") for done in view.facts.world["threads"]["closed"][-6:])
+    return 0.0 if full or len(view.open(kind)) >= most else 0.45**lately
 
 
 def free(view: View, ids: Sequence[str]) -> list[str]:

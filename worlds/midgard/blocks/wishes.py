@@ -94,7 +94,10 @@ def read(text: str, facts: Facts) -> Wish:
         if at >= 0:
             places.append((at, place))
     wish.place = min(places)[1] if places else None
-    wish.kinds = [kind for pattern, kind in _KINDS if pattern.search(low)]
+    # "Ingrid bakes a loaf and sings" is about the loaf: a doer's first verb is what is asked for.
+    plain = bool(found) and deed(words, facts.name(min(found)[1])) is not None
+    asked = low.partition(" and ")[0] if plain else low
+    wish.kinds = [kind for pattern, kind in _KINDS if pattern.search(asked)]
     wish.weather = next((kind for pattern, kind in _WEATHERS if pattern.search(low)), None)
     return wish
 

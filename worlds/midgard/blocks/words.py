@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 PRONOUNS = {
@@ -24,6 +25,11 @@ def number(value: int) -> str:
 def capital(text: str) -> str:
     """The first letter large, the rest as it was."""
     return text[:1].upper() + text[1:]
+
+
+def starts(text: str) -> str:
+    """The text with every sentence begun by a large letter."""
+    return capital(re.sub(r"([.!?] )([a-z])", lambda found: found[1] + found[2].upper(), text))
 
 
 def since(days: int) -> str:

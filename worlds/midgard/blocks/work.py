@@ -210,7 +210,7 @@ def hunting(view: View) -> Plan | None:
         who,
         view.dice.pick(("myrkskog", "ulfskard", "elgford")),
         f"hunted and brought home {game}",
-        hours=(6, 16),
+        hours=(9, 15),
         effects=[store(place, "food", catch)] if catch else [],
         causes=[f"/stores/{place}/food", f"/characters/{who[0]}/trade"],
         game=game,
