@@ -168,6 +168,9 @@ def _members(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
+_ELEMENTS: dict[type[Any], tuple[Any, ...]] = {str: (str,), bytes: (int,)}
+
+
 def _subtype(source: Any, target: Any, *, sure: bool = False) -> bool:
     """Whether a `source` may be a `target`; with `sure`, whether it always is."""
     source, target = _bare(source), _bare(target)
@@ -192,7 +195,7 @@ def _subtype(source: Any, target: Any, *, sure: bool = False) -> bool:
         return False
     if is_typeddict(target):
         return not sure
-    one_args, other_args = get_args(source), get_args(target)
+    one_args, other_args = get_args(source) or _ELEMENTS.get(one, ()), get_args(target)
     if not other_args:
         return True
     if not one_args or len(one_args) != len(other_args):
@@ -231,7 +234,9 @@ def _checker(kind: PortType) -> Callable[[Any], str]:
         return lambda value: ""
     if annotation is None:
         return _by_name(kind.name, KINDS[kind.name][1])
-    plain = _class(annotation) if not get_args(annotation) and not is_typeddict(annotation) else None
+    if is_typeddict(annotation):
+        return _by_keys(kind.name, annotation)
+    plain = _class(annotation) if not get_args(annotation) else None
     if plain is not None:
         return _by_class(kind.name, (int, float) if plain is float else plain)
     adapter = _adapter(annotation)
@@ -252,12 +257,29 @@ def _checker(kind: PortType) -> Callable[[Any], str]:
 
 def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
     """Pydantic's reading of a type; None for one that it cannot build, which is then checked by its class alone."""
-    for config in (ConfigDict(arbitrary_types_allowed=True), None):  # a TypedDict takes no config from outside
-        try:
-            return TypeAdapter[Any](annotation, config=config)
-        except (PydanticUserError, NameError, TypeError, RecursionError):
-            continue
-    return None
+    try:
+        return TypeAdapter[Any](annotation, config=ConfigDict(arbitrary_types_allowed=True))
+    except (PydanticUserError, NameError, TypeError, RecursionError):
+        return None
+
+
+def _by_keys(name: str, annotation: Any) -> Callable[[Any], str]:
+    """A TypedDict, key by key: pydantic does not read those of `typing` before Python 3.12."""
+    kinds = {key: port_type(kind) for key, kind in get_type_hints(annotation).items()}
+
+    def check(value: Any) -> str:
+        if not isinstance(value, dict):
+            return f"is {type(value).__name__}, not {name}"
+        for key, kind in kinds.items():
+            if key in value:
+                reason = misfit(kind, value[key])
+                if reason:
+                    return f"is no {name}: {key!r} {reason}"
+            elif key in annotation.__required_keys__:
+                return f"is no {name}: {key!r} is missing"
+        return ""
+
+    return check
 
 
 def _by_class(name: str, accepted: Any) -> Callable[[Any], str]:
