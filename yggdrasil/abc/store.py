@@ -1,7 +1,10 @@
 """The journal: append-only streams of records, and what a world needs around them.
 
-A stream is a world, a thread of an agent, a run. Whatever `append` has acknowledged is durable.
-Implementations: memory, SQLite, PostgreSQL. `tests/contract/store.py` is what they all pass.
+A stream is a world, a thread of an agent, a run; it comes into being with its first record, lease,
+letter, or as a fork. Whatever `append` has acknowledged is durable. What was handed over is carried
+out even when the one who waits is cancelled. A value that is not JSON (NaN, bytes, a key that is not
+text) is a PortError before anything is written. Implementations: memory, SQLite.
+`tests/contract/store_contract.py` is what they all pass.
 """
 
 from __future__ import annotations
@@ -79,11 +82,14 @@ class Store(ABC):
 
     @abstractmethod
     async def open(self) -> None:
-        """Open or create. FormatError when it is something else or newer, StoreError when it cannot be opened."""
+        """Open or create; nothing happens when it is open.
+
+        FormatError when it is something else or newer, StoreError when it cannot be opened.
+        """
 
     @abstractmethod
     async def close(self) -> None:
-        """Write what is pending and close."""
+        """Write what is pending and close; nothing happens when it is closed. Then everything is a StoreError."""
 
     @abstractmethod
     async def append(
@@ -99,10 +105,11 @@ class Store(ABC):
         """Append all entries in one transaction; return the new head. Durable when it returns.
 
         expect     the head as the writer knows it: ConflictError when it is another
-        lease      LeaseError when it was released, has expired and passed on, or has a newer holder
+        lease      LeaseError when it was released or has passed on; expired but taken by nobody, it still writes
         snapshot   a state (JSON) after these entries, kept in the same transaction
-        taken      ids of letters that leave the inbox in the same transaction
-        No entries with a snapshot or taken letters is allowed.
+        taken      ids of letters that leave the inbox in the same transaction; ConflictError when one has left already
+        No entries with a snapshot or taken letters is allowed. StoreFullError when there is no space:
+        nothing of this append is written, the store goes on.
         """
 
     @abstractmethod
@@ -120,7 +127,10 @@ class Store(ABC):
 
     @abstractmethod
     async def snapshot(self, stream: str, *, at: int | None = None) -> Snapshot | None:
-        """The newest snapshot (at or before sequence `at`), or None."""
+        """The newest snapshot (at or before sequence `at`), or None.
+
+        Only the newest two of a stream are kept, and those its forks start from.
+        """
 
     @abstractmethod
     async def streams(self, prefix: str = "") -> list[StreamInfo]:
@@ -143,7 +153,7 @@ class Store(ABC):
 
     @abstractmethod
     async def post(self, stream: str, entry: Entry) -> int:
-        """Put a letter into the stream's inbox, from any process; its id."""
+        """Put a letter into the stream's inbox, from any process; its id. Durable when it returns."""
 
     @abstractmethod
     async def inbox(self, stream: str) -> list[Letter]:
@@ -151,13 +161,17 @@ class Store(ABC):
 
     @abstractmethod
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
-        """Records after `after` as they come, from any process, for ever."""
+        """Records after `after` as they come, from any process, until the store is closed (StoreError).
+
+        It may be left at any time; it holds nothing.
+        """
 
     @abstractmethod
     async def fork(self, stream: str, at: int, name: str) -> None:
         """A new stream that shares records up to sequence `at` and goes its own way; nothing is copied.
 
-        ConflictError when `name` is taken.
+        Snapshots up to `at` are shared too, letters and lease are not. ConflictError when `name` is
+        taken, StoreError when there is no such record.
         """
 
     @abstractmethod

@@ -14,6 +14,7 @@ from yggdrasil.errors import CorruptError, PortError
 
 _HINT = "keep text, numbers, booleans, None, lists and text-keyed mappings; put bytes with put_blob"
 _TEXT = {str}
+_NESTED = (dict, list, tuple)
 
 
 def _make_encoder() -> Callable[[Any], str]:
@@ -56,14 +57,15 @@ def from_text(text: str | bytes, path: str) -> Any:
 
 def _check_keys(value: Any) -> None:
     # json writes the key 1 as "1" without a word: look at the keys, nothing else.
-    waiting = [value]
-    for item in waiting:  # which grows meanwhile
-        if isinstance(item, dict):
-            if item and {*map(type, item)} != _TEXT and not all(isinstance(key, str) for key in item):
-                raise TypeError("a key is not text")
-            waiting += item.values()
-        elif isinstance(item, list | tuple):
-            waiting += item
+    if isinstance(value, dict):
+        if value and {*map(type, value)} != _TEXT and not all(isinstance(key, str) for key in value):
+            raise TypeError("a key is not text")
+        value = value.values()
+    elif not isinstance(value, _NESTED):
+        return
+    for item in value:
+        if isinstance(item, _NESTED):
+            _check_keys(item)
 
 
 def _faults(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -75,7 +77,7 @@ def _faults(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
                 yield path, f"a key is {type(key).__name__}, not text"
             else:
                 yield from _faults(item, f"{path}/{key}", depth + 1)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, _NESTED):
         for index, item in enumerate(value):
             yield from _faults(item, f"{path}/{index}", depth + 1)
     else:

@@ -2,7 +2,7 @@
 
 Records lie in the order of appending, whatever their stream, so that a commit touches one page,
 or few however many streams share it. Where the records of a stream lie is written down in bulk,
-every thousand records (table `place`); the few after that are found by looking through them.
+every few thousand records (table `place`); those after that are found by looking through them.
 Text is UTF-8 JSON.
 """
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 
 from yggdrasil.abc.store import Lease
 from yggdrasil.errors import StoreError
@@ -20,7 +19,7 @@ from yggdrasil.storage.sqlite_file import BITS, MASK, checksum
 KNOWN = 20_000
 KEPT_SNAPSHOTS = 2
 
-LOOSE = 1024  # records whose places are not written down yet
+LOOSE = 4096  # records whose places are not written down yet
 
 _FIND = """SELECT id, owner, base, holder, token, expires, pid, host, machine, started, coalesce(
     (SELECT place FROM record
@@ -77,7 +76,8 @@ class Ledger:
         self.connection = connection
         self._known: dict[str, Stream] = {}
         self._version = -1
-        self._last = 0  # the newest record
+        self._pending: list[tuple[int, int, str, float, int, str]] = []  # rows of this transaction
+        self._last = 0  # the newest record, pending ones included
         self._placed = 0  # the newest whose place is written down
 
     def begin(self) -> None:
@@ -91,7 +91,10 @@ class Ledger:
             self._version = version
 
     def commit(self) -> None:
-        """Make it durable."""
+        """Write the rows and make everything durable."""
+        if self._pending:
+            self.connection.executemany(_INSERT, self._pending)
+            self._pending.clear()
         if self._last - self._placed >= LOOSE:
             self.connection.execute(
                 "INSERT INTO place (place, record) SELECT place, id FROM record WHERE id > ?", (self._placed,)
@@ -103,6 +106,7 @@ class Ledger:
     def rollback(self) -> None:
         """Undo everything since `begin`."""
         self._version = -1
+        self._pending.clear()
         if self.connection.in_transaction:
             self.connection.execute("ROLLBACK")
 
@@ -126,17 +130,13 @@ class Ledger:
         return found.head
 
     def _insert(self, stream: Stream, rows: Sequence[Row], moment: float) -> None:
-        first = (stream.id << BITS | stream.head) + 1
-        values = [
-            (number, place, row.kind, moment, checksum(place, row.kind, moment, row.data), row.text)
-            for number, place, row in zip(count(self._last + 1), count(first), rows, strict=False)
-        ]
-        if len(values) == 1:
-            self.connection.execute(_INSERT, values[0])
-        elif values:
-            self.connection.executemany(_INSERT, values)
-        stream.head += len(values)
-        self._last += len(values)
+        place = stream.id << BITS | stream.head
+        for row in rows:
+            place += 1
+            self._last += 1
+            check = checksum(place, row.kind, moment, row.data)
+            self._pending.append((self._last, place, row.kind, moment, check, row.text))
+        stream.head += len(rows)
 
     def _keep_snapshot(self, stream: Stream, state: Row) -> None:
         place = stream.id << BITS | stream.head
