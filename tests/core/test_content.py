@@ -45,7 +45,7 @@ def test_the_hash_is_of_the_value_alone() -> None:
 @pytest.mark.parametrize(
     ("patch", "said"),
     [
-        ([{"op": "add", "path": "/count", "value": 2}, {"op": "remove", "path": "/nowhere"}], "operation 1 (remove /nowhere"),
+        ([{"op": "add", "path": "/a", "value": 2}, {"op": "remove", "path": "/nowhere"}], "operation 1 (remove"),
         ([{"op": "test", "path": "/count", "value": 7}], "operation 0 (test /count) does not apply"),
         ([{"op": "increase", "path": "/count"}], "there is no operation 'increase'"),
         ([{"op": "add", "path": "/count"}], "add needs 'value'"),
@@ -132,7 +132,7 @@ operations = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(keys, values, max_size=4), st.lists(operations, max_size=5))
-def test_patches_do_what_the_library_does_and_nothing_else(sections: dict[str, Any], patch: list[dict[str, Any]]) -> None:
+def test_patches_do_what_the_library_does(sections: dict[str, Any], patch: list[dict[str, Any]]) -> None:
     before = content(sections)
     expected: Any
     try:

@@ -113,8 +113,7 @@ async def test_another_seed_is_refused(store: Any) -> None:
     async with World.open(toy(), store=store, seed=7):
         pass
     with pytest.raises(ConfigError, match="lives with seed 7; it cannot go on with 8"):
-        async with World.open(toy(), store=store, seed=8):
-            pass
+        await toy().run(store=store, seed=8)
     async with World.open(toy(), store=store, seed=7) as world:
         with pytest.raises(ConfigError, match="seed 7"):
             await world.run(seed=9)
@@ -229,12 +228,11 @@ async def test_one_run_at_a_time_and_closing_ends_it() -> None:
         except WorldError as error:
             failures.append(error)
 
-    async with anyio.create_task_group() as group:
-        async with World.open(toy(creator=endless)) as world:
-            group.start_soon(run, world)
-            await started.wait()
-            with pytest.raises(WorldError, match="runs already"):
-                await world.run()
+    async with anyio.create_task_group() as group, World.open(toy(creator=endless)) as world:
+        group.start_soon(run, world)
+        await started.wait()
+        with pytest.raises(WorldError, match="runs already"):
+            await world.run()
     assert "was closed while it ran" in str(failures[0])
 
 
@@ -259,34 +257,37 @@ async def test_stop_ends_between_two_stages(store: Any) -> None:
 
 
 async def test_commands_from_elsewhere(store: Any) -> None:
-    world_of_seconds = worlds.slow_toy(0.01)
-    async with World.open(world_of_seconds, store=store) as world:
-        async with World.open(world_of_seconds, store=store, read_only=True) as other:
-            events: list[Event] = []
+    slow = worlds.slow_toy(0.01)
+    events: list[Event] = []
+    seen = {kind: anyio.Event() for kind in (StageFinished, WorldPaused, WorldResumed)}
 
-            async def run() -> None:
-                async for event in world.stream(ticks=10_000):
-                    events.append(event)
+    def hear(event: Event) -> None:
+        events.append(event)
+        if type(event) in seen:
+            seen[type(event)].set()
 
-            async with anyio.create_task_group() as group:
-                group.start_soon(run)
-                await anyio.sleep(0.1)
+    async def run(world: LiveWorld) -> None:
+        await world.run(ticks=10_000, hooks=[hear])
+
+    async with (
+        World.open(slow, store=store) as world,
+        World.open(slow, store=store, name="toy", read_only=True) as other,
+    ):
+        async with anyio.create_task_group() as group:
+            group.start_soon(run, world)
+            with anyio.fail_after(10):
+                await seen[StageFinished].wait()
                 await other.pause()
-                with anyio.fail_after(5):
-                    while not any(isinstance(e, WorldPaused) for e in events):
-                        await anyio.sleep(0.02)
-                there = world.tick
-                await anyio.sleep(0.1)
-                assert world.tick == there
+                await seen[WorldPaused].wait()
+                there = world.status
+                await anyio.sleep(0.05)
+                assert world.status is there
                 await other.resume()
-                with anyio.fail_after(5):
-                    while not any(isinstance(e, WorldResumed) for e in events):
-                        await anyio.sleep(0.02)
+                await seen[WorldResumed].wait()
                 await other.command("stop")
-            assert isinstance(events[-2], WorldStopped)
-            assert world.tick > 0
-            await other.refresh()
-            assert other.tick == world.tick
+        assert isinstance(events[-2], WorldStopped)
+        await other.refresh()
+        assert other.tick == world.tick
 
 
 async def test_a_stale_stop_does_not_stop_the_next_run(store: Any) -> None:
@@ -312,8 +313,7 @@ async def test_a_failing_stage_parks_the_world_and_is_tried_again(store: Any) ->
     async with World.open(toy(creator=moody), store=store) as world:
         events: list[Event] = []
         with pytest.raises(ParkedError, match="the brush broke") as caught:
-            async for event in world.stream(ticks=5):
-                events.append(event)
+            await world.run(ticks=5, hooks=[events.append])
         assert caught.value.path == "toy/creator"
         parked = [e for e in events if isinstance(e, WorldParked)]
         assert [(e.stage, e.tick) for e in parked] == [("creator", 2)]
@@ -456,18 +456,18 @@ async def test_the_second_to_open_it_is_told_who_holds_it(store: Any) -> None:
 
 async def test_a_stale_holder_writes_nothing(tmp_path: Path) -> None:
     now = [1000.0]
-    async with SqliteStore(tmp_path / "w.db", clock=lambda: now[0]) as store:
-        async with World.open(toy(), store=store) as stale:
-            await stale.run(ticks=2)
-            now[0] += 60.0
-            async with World.open(toy(), store=store) as holder:
-                await holder.run(ticks=1)
-                there = await store.head("toy")
-                with pytest.raises(LeaseError, match="passed on"):
-                    await stale.run(ticks=1)
-                assert await store.head("toy") == there
-                await holder.run(ticks=1)
-                assert holder.tick == 4
+    store = SqliteStore(tmp_path / "w.db", clock=lambda: now[0])
+    async with store, World.open(toy(), store=store) as stale:
+        await stale.run(ticks=2)
+        now[0] += 60.0
+        async with World.open(toy(), store=store) as holder:
+            await holder.run(ticks=1)
+            there = await store.head("toy")
+            with pytest.raises(LeaseError, match="passed on"):
+                await stale.run(ticks=1)
+            assert await store.head("toy") == there
+            await holder.run(ticks=1)
+            assert holder.tick == 4
 
 
 # --- building and checking

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def check_effects(whole: list[Record], done: list[Any], recorded: dict[int, set[
     by_pid = {pid: [line for line in done if line["pid"] == pid] for pid in pids}
     from yggdrasil.core.canonical import digest
 
-    for earlier, later in zip(pids, pids[1:], strict=False):
+    for earlier, later in pairwise(pids):
         requests = {digest([line["kind"], line["request"]]) for line in by_pid[later]}
         assert not requests & recorded[earlier], "a recorded effect was performed again"
 
@@ -170,8 +171,9 @@ def test_a_damaged_record_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
     store = f"sqlite:///{file}"
     run_sync(worlds.toy(), store=store, ticks=4)
     with sqlite3.connect(file) as raw:
-        place, text = raw.execute("SELECT place, data FROM record WHERE kind = 'updated' ORDER BY place DESC").fetchone()
-        raw.execute("UPDATE record SET data = ? WHERE place = ?", (text.replace("toy", "tor").replace("day", "dey"), place))
+        found = raw.execute("SELECT place, data FROM record WHERE kind = 'updated' ORDER BY place DESC")
+        place, text = found.fetchone()
+        raw.execute("UPDATE record SET data = ? WHERE place = ?", (text.replace("day", "dey"), place))
     raw.close()
     size = _dump(file)
     with pytest.raises(CorruptError, match=r"record \d+"):

@@ -26,7 +26,7 @@ def teller(request: Request) -> str:
         ("what happens next", "Kara crosses. " + ("(beacon)" if "lights the beacon" in asked else "")),
         ("Plan a passage", "Ten lines, in the rain."),
         ("Plan one picture", "a ford in the rain"),
-        ("Write a passage", "It rained, and Kara crossed."),
+        ("Write a passage by", "It rained, and Kara crossed."),
         ("Describe what you see", f"A picture; parts: {len(request.messages[-1].parts)}"),
     ):
         if word in asked:

@@ -176,10 +176,10 @@ async def test_what_was_survived_fails_again_on_resume() -> None:
         try:
             return await outside.ask(ctx, "dear model")
         except ModelTransientError as error:
-            assert error.sentence == "busy"
-            return await outside.ask(ctx, "cheap model")
+            return await outside.ask(ctx, f"cheap model, for the dear one was {error.sentence}")
 
     first = await with_fallback(place(memory))
+    assert first["answer"] == "cheap model, for the dear one was busy"
     assert await with_fallback(place(memory)) == first
     assert len(outside.done) == 2
 

@@ -30,7 +30,7 @@ class Slot(Block):
 
     @property
     def spec(self) -> Spec:
-        """value -> artifacts."""
+        """In: value. Out: artifacts."""
         return self._spec
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
@@ -65,7 +65,7 @@ class Changes(Block):
 
     block_type = "state/changes"
 
-    def __init__(self, sections: tuple[str, ...] | list[str] = ("characters", "places", "threads")) -> None:
+    def __init__(self, sections: Any = ("characters", "places", "threads")) -> None:
         if isinstance(sections, str) or not all(isinstance(s, str) and s and s != "history" for s in sections):
             raise ConfigError(f"sections is {sections!r}", hint="sections: [characters, places]")
         self.sections = list(sections)
@@ -82,7 +82,7 @@ class Changes(Block):
 
     @property
     def spec(self) -> Spec:
-        """changes?, chronicle, intent?, world -> patch."""
+        """In: changes?, chronicle, intent?, world. Out: patch."""
         return self._spec
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:

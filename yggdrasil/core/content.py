@@ -69,7 +69,7 @@ class Applied:
     entries: tuple[Any, ...]
 
 
-def content_of(sections: Mapping[str, Any], keep: Keep | None = None) -> tuple[Content, tuple[Any, ...]]:
+def content_of(sections: Any, keep: Keep | None = None) -> tuple[Content, tuple[Any, ...]]:
     """A content from plain sections, and the entries of its `history` (a list), which is taken out of them."""
     if not isinstance(sections, Mapping):
         found = type(sections).__name__

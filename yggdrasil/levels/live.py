@@ -169,7 +169,7 @@ class LiveWorld(Runnable):
         await loop.journal.record(fact, now=True)
 
     async def settle(self, result: Any) -> None:
-        """Say what the effect gave that was under way at a crash and must not be repeated; it is recorded as its result.
+        """Say what the effect gave that was under way and must not be repeated: it is recorded as its result.
 
         `result` is JSON as the effect records it.
         """
@@ -297,7 +297,8 @@ class Opening:
     async def _renew(self) -> None:
         """Keep the lease; when it is lost, the world stops at its next step."""
         loop, lease = self._loop, self._lease
-        assert loop is not None and lease is not None
+        assert loop is not None
+        assert lease is not None
         while True:
             await anyio.sleep(LEASE / 3)
             try:

@@ -81,14 +81,14 @@ class WorldLoop:
             raise WorldError(f"the world {self.name} runs already", hint="one run at a time; or post: world.act(...)")
         self.stopping = None
         self._caller = ctx
-        self._run = None
-        self._enter(self.status.running or self.status.tick)
+        self._enter(self.status.running or self.status.tick, first=True)
         self._ended = anyio.Event()
         self._pending.clear()
         try:
-            with anyio.CancelScope() as self._scope:
+            with anyio.CancelScope() as scope:
+                self._scope = scope
                 await self._live(ticks, action, state)
-            if self._scope.cancelled_caught:
+            if scope.cancelled_caught:
                 raise WorldError(f"the world {self.name} was closed while it ran")
         finally:
             self._scope = None
@@ -160,9 +160,9 @@ class WorldLoop:
         given = None if state is None else freeze(state, blobs.append, "state")
         self._note(TickBegun(tick, actions[0] if actions else None, given), tuple(blobs))
 
-    def _enter(self, tick: int) -> None:
+    def _enter(self, tick: int, *, first: bool = False) -> None:
         """The context of one tick: the world's own seed, a scope per tick, effects over the journal."""
-        last, caller = self._run, self._caller.run
+        last, caller = None if first else self._run, self._caller.run
         scope = f"tick:{tick}"
         self._run = run = Run(
             seed=self.status.seed,
@@ -246,9 +246,8 @@ class WorldLoop:
             return
         output = freeze(value, blobs.append, step.fills)
         if not filled(output):
-            raise RunError(
-                f"stage {step.name} left its block {step.fills} empty", hint=f"give something as {step.fills!r}, or fail"
-            )
+            hint = f"give something as {step.fills!r}, or fail"
+            raise RunError(f"stage {step.name} left its block {step.fills} empty", hint=hint)
         self.cycle.schema.check_block(step.fills, output, ctx.path)
         self._note(StageDone(step.name, step.fills, output), tuple(blobs))
 

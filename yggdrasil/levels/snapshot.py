@@ -87,7 +87,7 @@ class Snapshots:
             self._kept[name] = _Kept(item["base"], len(raw), operations, weight)
             sections[name] = freeze(parse(raw.decode(), path=f"{path} / section {name}"))
         history = freeze(data["history"])
-        content = Content(FrozenDict(sections), {name: "" for name in sections}, history)
+        content = Content(FrozenDict(sections), dict.fromkeys(sections, ""), history)
         operations = [op for item in data["sections"].values() for op in item["patch"]]
         content = apply(content, operations).content
         content = Content(content.sections, {n: digest(v) for n, v in content.sections.items()}, history)

@@ -53,7 +53,8 @@ def telling(fact: Fact, status: Status) -> Told | None:
             values = {"content_hash": fact.content_hash, "state_hash": fact.state_hash, "tick_hash": fact.tick_hash}
             return TickFinished, {"state": status.state, **values}
         case Parked():
-            return WorldParked, {"stage": fact.stage, "error": f"{fact.path}: {fact.error}" if fact.path else fact.error}
+            error = f"{fact.path}: {fact.error}" if fact.path else fact.error
+            return WorldParked, {"stage": fact.stage, "error": error}
         case Resumed() | Retried():
             return WorldResumed, {}
     return None

@@ -37,7 +37,7 @@ ORDER = tuple(step.name for step in CANON)
 
 
 class World(Runnable):
-    """Stages in a cycle, and a content. Open it on a store to let it live:
+    """Stages in a cycle, and a content. Open it on a store to let it live.
 
         async with World.open("midgard", store="sqlite:///midgard.db") as world:
             await world.run(ticks=10, action="Kara lights the beacon")
@@ -70,7 +70,7 @@ class World(Runnable):
 
     @property
     def spec(self) -> Spec:
-        """state? and action? in, state out."""
+        """In: state?, action?. Out: state."""
         return SPEC
 
     @property
@@ -309,7 +309,7 @@ class World(Runnable):
     # --- files and templates
 
     @classmethod
-    def from_template(cls, name: str, **parameters: Any) -> World:
+    def from_template(cls, name: str, /, **parameters: Any) -> World:
         """A world from a registered template: canon, storytelling, art_generation, or a user's own."""
         from yggdrasil.levels.templates import from_template
 

@@ -52,7 +52,7 @@ def _read(config: Mapping[str, Any], origin: Origin, name: str) -> World:
     version = top.get("version", VERSION)
     if not isinstance(version, int) or version > VERSION:
         raise ConfigError(f"format version {version!r} is not read by this release ({VERSION})", path=str(origin))
-    execution = top.get("execution") or {}
+    execution = top.get("execution", {})
     if not isinstance(execution, Mapping):
         raise ConfigError("execution is no mapping", path=str(origin), hint="execution: {stages: {...}}")
     _known(execution, EXECUTION, str(origin.below("execution")))
@@ -77,7 +77,7 @@ def _read_stages(world: World, stages: Any, origin: Origin) -> None:
             for part, child in _parts(data, place).items():
                 _add(world, ENVIRONMENT[part], child, place.below(part))
         else:
-            _add(world, ENVIRONMENT.get(name, name), data, place)
+            _add(world, ENVIRONMENT.get(str(name), str(name)), data, place)
 
 
 def _parts(data: Any, origin: Origin) -> Mapping[str, Any]:
@@ -131,7 +131,7 @@ def _read_execution(world: World, execution: Mapping[str, Any], where: str) -> N
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ConfigError(f"{key} is {value!r}", path=where)
         if key == "durability":
-            world.set_durability(value)
+            world.set_durability(str(value))
         else:
             setattr(world, key, value)
 
@@ -177,7 +177,7 @@ def _shorten(config: Mapping[str, Any], where: str) -> dict[str, Any]:
         store = execution.get("store")
         if isinstance(store, Mapping):
             execution["store"] = store.get("url")
-    if execution:
+    if execution != {}:
         top["execution"] = execution
     return top
 

@@ -57,16 +57,16 @@ def storytelling(
     the patch of the world.
     """
     about = "The world: {world}\n"
-    stages = _telling(model, params, "a passage of the story, as the blueprint asks. Give the passage alone")
+    stages = _telling(model, params, "a passage of the story: who speaks, what is seen, how long")
     stages["philosopher"] = _spoken(
         model, params, "philosopher", "description",
         "Read this as a stranger would, and say in a few sentences what it shows: who, where, what happens, "
         "in what mood. Use nothing that is not in it.\n\n{artifacts}",
     )  # fmt: skip
     stages["creator"] = _made(
-        model, params, about + "\nWrite a passage of the story by this blueprint. Give the passage alone.\n\n{blueprint}"
+        model, params, about + "\nWrite a passage by this blueprint. Give the passage alone.\n\n{blueprint}"
     )
-    world = canon(stages, name, _content(title, premise, content))
+    world: World = canon(stages, name, _content(title, premise, content))
     world.description = f"{title}: {premise}"
     return world
 
@@ -93,7 +93,7 @@ def art_generation(
         "Describe what you see in what follows, plainly and only that.\n\n{artifacts}",
     )  # fmt: skip
     stages["creator"] = _painted(image, image_port)
-    world = canon(stages, name, _content(title, premise, content))
+    world: World = canon(stages, name, _content(title, premise, content))
     world.description = f"{title}: {premise}"
     return world
 
