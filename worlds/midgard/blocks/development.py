@@ -137,7 +137,7 @@ def _fated(view: View) -> Plan | None:
         ("foster", 1.0 if any(not facts.hands(s) for s in facts.settlements) else 0.0),
         ("arrival", 0.5 if count < bounds["fewest"] else days * 0.004 if count < bounds["most"] - 4 else 0.0),
         ("leaving", 0.3 if count > bounds["most"] else days * 0.0012 if count > bounds["most"] - 5 else 0.0),
-        ("settle", 0.25 if any(len(facts.hands(s)) < 2 for s in facts.settlements) else 0.0),
+        ("settle", 0.08 if any(len(facts.hands(s)) < 2 for s in facts.settlements) else 0.0),
         ("lean", 0.7 if len(facts.threads) <= facts.rules["open_threads"] and starving(view) else 0.0),
         ("of-age", 1.0 if any(facts.people[w]["trade"] == "child" for w in facts.grown) else 0.0),
     ]

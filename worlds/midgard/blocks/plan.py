@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .almanac import SUN
 from .dice import Dice
 from .facts import Facts
 
@@ -94,6 +95,13 @@ class View:
         """The open threads of a kind."""
         return [t for t in sorted(self.facts.threads) if self.facts.threads[t]["kind"] == kind]
 
+    def _daylight(self, early: int, late: int) -> tuple[int, int]:
+        """Hours of plain day work, kept to the light of the season; what is meant for the night stays there."""
+        if early < 4 or late > 20:
+            return early, late
+        rise, down = SUN[self.season]
+        return max(early, rise - 1), max(max(early, rise - 1), min(late, down + 1))
+
     def plan(
         self,
         kind: str,
@@ -112,7 +120,7 @@ class View:
             "kind": kind,
             "who": list(who),
             "where": where,
-            "hour": self.dice.between(*hours),
+            "hour": self.dice.between(*self._daylight(*hours)),
             "gist": gist,
             "effects": [dict(effect) for effect in effects],
             "threads": [dict(thread) for thread in threads],

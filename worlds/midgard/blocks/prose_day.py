@@ -94,7 +94,7 @@ SEEN: tuple[str, ...] = (
     "The land was {c2} and the sky {c1}, and the hills stood {mass} and looked on.",
 )
 SEEN_FIRE = (
-    "One could see {fires} burning from a long way off.",
+    "From a long way off one could see {fires} burning.",
     "{Fires} burned, and that was all the warmth in sight.",
     "From the hills it was {fires} and a great deal of dark.",
 )

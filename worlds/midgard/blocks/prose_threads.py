@@ -4,23 +4,23 @@
 FRAMES: dict[str, tuple[str, ...]] = {
     "feud": (
         "{A} and {b} fell out over {matter}. Both were in the right, which is the worst kind of quarrel.",
-        "It came up again {at}, {matter}, and this time neither {a} nor {b} let it go.",
+        "It came up again {at}, {the_matter}, and this time neither {a} nor {b} let it go.",
     ),
     "feud-blow": (
-        "{A} met {b} {at}, and there were no words this time. {b} got up again, though not at once. It was about {matter}, if anyone had forgotten.",
-        "They came to blows over {matter}. {a} struck first and {b} bled for it, and those who stood by were slow to part them.",
+        "{A} met {b} {at}, and there were no words this time. {b} got up again, though not at once. It was about {the_matter}, if anyone had forgotten.",
+        "They came to blows over {the_matter}. {a} struck first and {b} bled for it, and those who stood by were slow to part them.",
     ),
     "feud-law": (
-        "{A} heard both sides from the stone: {matter}, from the beginning. {b} was to pay {c} {catch} days' food, and the two took hands on it, looking elsewhere.",
-        "The matter of {matter} was brought to Tingvoll. {a} asked three questions, was silent a while, and set {b}'s fine at {catch} days' food. {c} took it.",
+        "{A} heard both sides from the stone: {the_matter}, from the beginning. {b} was to pay {c} {catch} days' food, and the two took hands on it, looking elsewhere.",
+        "{the_matter} was brought to Tingvoll. {a} asked three questions, was silent a while, and set {b}'s fine at {catch} days' food. {c} took it.",
     ),
     "feud-duel": (
-        "They staked out a cloak at Tingvoll, and {A} and {b} went inside it with three shields each. It was over by the second. {b} was carried, and {matter} was {a}'s.",
+        "They staked out a cloak at Tingvoll, and {A} and {b} went inside it with three shields each. It was over by the second. {b} was carried, and {the_matter} was {a}'s.",
         "It ended in a holmgang. {a} broke {b}'s last shield and then something more, and lowered {his} sword when {he} might not have.",
     ),
     "feud-peace": (
-        "{A} came {at} alone and without a weapon, and said that {matter} was not worth another winter. {b} thought it over for as long as a horn takes to empty.",
-        "{a} sent back what {he} had taken, and {b} sent back half of that. There was no more talk of {matter}.",
+        "{A} came to {place} alone and without a weapon, and said that {the_matter} was not worth another winter. {b} thought it over for as long as a horn takes to empty.",
+        "{a} sent back what {he} had taken, and {b} sent back half of that. There was no more talk of {the_matter}.",
     ),
     "courtship": (
         "It was noticed that {A} had errands {at}, and that {b} was always the one to answer the door.",

@@ -130,7 +130,8 @@ def _spoken(slots: dict[str, Any]) -> dict[str, Any]:
     """Small numbers as words; a thing that has been named before with its article."""
     spoken = {key: number(value) if isinstance(value, int) else value for key, value in slots.items()}
     if isinstance(spoken.get("matter"), str):
-        spoken["the_matter"] = spoken["matter"].replace("a ", "the ", 1)
+        article, _, rest = spoken["matter"].partition(" ")
+        spoken["the_matter"] = f"the {rest}" if article in ("a", "an") else spoken["matter"]
     return spoken
 
 
@@ -222,7 +223,7 @@ def _tell_seen(telling: Telling, intent: dict[str, Any], seen: dict[str, Any], w
             return
     fires = seen.get("fires")
     if isinstance(fires, int) and fires and when.get("light") != "day":
-        told = "one fire" if fires == 1 else f"{number(fires)} fires"
+        told = "a single fire" if fires == 1 else f"{number(fires)} fires"
         if fires > 0 and telling.add(
             {"seen-fire": prose_day.SEEN_FIRE[:1] if fires == 1 else prose_day.SEEN_FIRE},
             0.35,

@@ -13,6 +13,29 @@ from .upkeep import go_home, live
 FRAMES_KEPT = 48
 """How many used sentence frames are remembered."""
 
+FORGOTTEN = frozenset(
+    {
+        "mending",
+        "smithing",
+        "gathering",
+        "woodcutting",
+        "sowing",
+        "haymaking",
+        "tale",
+        "hunting-empty",
+        "shearing",
+        "trade",
+        "visit",
+        "teaching",
+        "harvest",
+        "silence",
+        "fade",
+        "rumour",
+        "fishing",
+    }
+)
+"""Everyday kinds, which nobody keeps a memory of."""
+
 Patch = list[dict[str, Any]]
 
 
@@ -37,8 +60,9 @@ def update(
     where = str(chronicle.get("where") or intent.get("where") or "")
     go_home(change, who, where)
     gist = str(intent.get("gist") or "").strip()
+    memorable = bool(gist) and intent.get("kind") not in FORGOTTEN
     for name in who:
-        if gist and name in change.people:
+        if memorable and name in change.people:
             change.remember(name, _memory(world, name, who, gist))
     patch = _calendar(world, day, weather) + _difference(change, world) + _style(world, chronicle)
     entry = {
