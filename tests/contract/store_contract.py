@@ -77,14 +77,15 @@ async def check_read_parts(store: Store, clock: Clock) -> None:
 
 
 async def check_a_long_stream(store: Store, clock: Clock) -> None:
-    for start in range(0, 3000, 100):
+    for start in range(0, 6000, 100):
         await store.append("a", entries(*range(start, start + 100)))
         await store.append("b", entries(start))
     records = await store.read("a")
-    assert plain(records) == [(number + 1, number) for number in range(3000)]
-    assert plain(await store.read("a", after=1022, limit=4)) == [(1023, 1022), (1024, 1023), (1025, 1024), (1026, 1025)]
-    assert plain(await store.read("b")) == [(number + 1, number * 100) for number in range(30)]
-    assert [info.head for info in await store.streams()] == [3000, 30]
+    assert plain(records) == [(number + 1, number) for number in range(6000)]
+    for after in range(4000, 4100, 7):
+        assert plain(await store.read("a", after=after, limit=2)) == [(after + 1, after), (after + 2, after + 1)]
+    assert plain(await store.read("b")) == [(number + 1, number * 100) for number in range(60)]
+    assert [info.head for info in await store.streams()] == [6000, 60]
 
 
 async def check_what_is_kept_is_what_was_given(store: Store, clock: Clock) -> None:
