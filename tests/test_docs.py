@@ -4,7 +4,7 @@ Each English page is run by itself in a fresh process and a fresh folder, offlin
 its Python blocks in order, in one namespace, with `await` allowed. How a fence is marked says what happens to it:
 
     ```python           run; not when it says `python no-run` (where a key or a network is needed)
-    ```yaml             a document with `kind:` must be valid by the real reader
+    ```yaml             a document with `kind:` must be valid by the real reader; not when it says `yaml no-check`
     ```text output      what the Python block before it must print
     a first line `# some/file.yaml` (or .py, .toml, .md): the block is that file, and is written, not run
 
@@ -38,7 +38,7 @@ TWINS = [p.with_name(p.name.removesuffix(".md") + TWIN) for p in PAGES]
 FILE = re.compile(r"# ([\w./-]+\.(?:yaml|py|toml|md))")
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)|<img [^>]*src=\"([^\"]+)\"")
 
-pairs = pytest.mark.parametrize(("page", "twin"), zip(PAGES, TWINS, strict=True), ids=lambda p: str(p.relative_to(ROOT)))
+pairs = pytest.mark.parametrize(("page", "twin"), list(zip(PAGES, TWINS, strict=True)), ids=lambda p: str(p.relative_to(ROOT)))
 
 
 class Fence(NamedTuple):
@@ -222,8 +222,10 @@ def test_the_reference_names_every_error() -> None:
 def test_the_reference_names_every_key_of_a_file() -> None:
     from yggdrasil.core.config import _LONG, LevelDocument
     from yggdrasil.levels.node import POLICIES
+    from yggdrasil.levels.world_file import _LONG_EXECUTION, _LONG_TOP, EXECUTION, TOP
 
-    assert not _missing("files.md", {*LevelDocument.model_fields, *_LONG, *(POLICIES - {"auto_connect", "connect"})})
+    names = {*LevelDocument.model_fields, *_LONG, *(POLICIES - {"auto_connect", "connect"})}
+    assert not _missing("files.md", names | {*TOP, *EXECUTION, *_LONG_TOP, *_LONG_EXECUTION})
 
 
 def test_the_reference_names_every_option_of_run() -> None:
@@ -296,7 +298,7 @@ class _Page:
         from yggdrasil.cli.validate import validate_entry
 
         for fence in fences(self.page):
-            if fence.language != "yaml" or not re.search(r"^kind: ", fence.text, flags=re.MULTILINE):
+            if fence.info != "yaml" or not re.search(r"^kind: ", fence.text, flags=re.MULTILINE):
                 continue
             path = Path(fence.file or f"sample-{fence.line}.yaml")
             if not fence.file:
