@@ -72,7 +72,7 @@ def test_the_stock_is_there_from_anywhere(tmp_path: Path) -> None:
     catalog = StandardCatalog(tmp_path)
     kinds = {(e.kind, e.name): e for e in catalog.entries()}
     assert {("world", "midgard"), ("tool", "dice"), ("agent", "chronicler")} <= set(kinds)
-    assert all(e.origin == "stock" and "broken" not in e.description for e in kinds.values())
+    assert all(e.origin == "stock" and e.description and "broken" not in e.description for e in kinds.values())
     shipped = stock()
     assert shipped is not None
     found = catalog.find("midgard", "world", overlay="text")

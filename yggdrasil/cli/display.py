@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from yggdrasil.cli.words import words
+from yggdrasil.core.cycle import UPDATE
 from yggdrasil.core.events import (
     ActionReceived,
     Event,
@@ -152,6 +153,9 @@ class Screen:
                 self._doing = event.note if isinstance(event, Progress) else event.tool
             case TickFinished() | StageFinished():
                 pass
+            case WorldUpdated():
+                self._mark(UPDATE, "✓")
+                self._print(f"update: {len(event.patch)} changes", style="dim")
             case _:
                 self._print(tell(event).strip(), style="red" if isinstance(event, WorldParked) else "dim")
         self._show()
