@@ -20,7 +20,7 @@ def architect(intent: dict[str, Any], world: dict[str, Any], *, ctx: RunContext)
     """Block 2: place, hour, season, weather, light, and where everything stands, in fractions of the picture."""
     dice = dice_of(ctx)
     places = world["places"]
-    where = intent.get("where") if intent.get("where") in places else min(places)
+    where = str(intent.get("where")) if intent.get("where") in places else min(places)
     place, kind = places[where], str(intent.get("kind") or "")
     look = place["look"]
     when, weather = intent.get("when") or {}, intent.get("weather") or world["weather"]

@@ -214,7 +214,9 @@ def weave(change: Change, operation: dict[str, Any]) -> bool:
     if not isinstance(name, str):
         return False
     if what == "open" and name not in change.open:
-        fields = {key: operation[key] for key in ("kind", "title", "who", "where", "due", "data") if key in operation}
+        fields: dict[str, Any] = {
+            key: operation[key] for key in ("kind", "title", "who", "where", "due", "data") if key in operation
+        }
         if len(fields) < 6:
             return False
         change.open[name] = {**fields, "stage": 0, "opened": change.day}

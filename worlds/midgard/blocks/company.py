@@ -199,7 +199,7 @@ def game(view: View) -> Plan | None:
         facts.people[who[1]]["home"],
         f"won at {sport}",
         hours=(10, 18),
-        effects=tie(*who, 1),
+        effects=tie(who[0], who[1], 1),
         causes=[f"/characters/{who[0]}/ties/{who[1]}"],
         thing=sport,
     )
@@ -310,7 +310,7 @@ def omen(view: View) -> Plan | None:
         view.dice.pick(("haug", "varden", "elgford", "ulfskard", "tingvoll")),
         f"saw {sign}",
         hours=(3, 22),
-        effects=tie(*who, 1),
+        effects=tie(who[0], who[1], 1),
         causes=["/calendar/season"],
         thing=sign,
     )

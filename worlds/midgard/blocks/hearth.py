@@ -230,7 +230,7 @@ def build_on(view: View, name: str, thread: dict[str, Any]) -> Plan | None:
         f"finished {matter}",
         hours=(10, 18),
         effects=([store(where, "boats", 1)] if boat else [store(where, "food", 5)])
-        + (tie(*who, 2) if len(who) > 1 else []),
+        + (tie(who[0], who[1], 2) if len(who) > 1 else []),
         threads=[closed(name, "finished")],
         causes=causes,
         matter=matter,

@@ -16,7 +16,7 @@ AGES = (17, 43)
 
 def patronymic(parent: str, sex: str) -> str:
     """Leif's daughter is Leifsdottir, Snorri's son Snorrason."""
-    stem = parent[:-1] + "a" if parent[-1] in "ia" else parent if parent[-1] == "s" else parent + "s"
+    stem: str = parent[:-1] + "a" if parent[-1] in "ia" else parent if parent[-1] == "s" else parent + "s"
     return stem + ("dottir" if sex == "f" else "son")
 
 
@@ -25,7 +25,7 @@ def fresh_name(facts: Facts, sex: str, dice: Dice) -> str:
     taken = {facts.people[w]["name"] for w in facts.ids} | {
         grave["name"].split(" ")[0] for grave in facts.world["graves"]
     }
-    pool = facts.world["names"][sex]
+    pool: list[str] = facts.world["names"][sex]
     return dice.pick([name for name in pool if name not in taken] or pool)
 
 

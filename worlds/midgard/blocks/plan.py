@@ -69,7 +69,8 @@ class View:
 
     def persons(self, ids: Iterable[str], count: int) -> list[str]:
         """Up to `count` different ones."""
-        left, chosen = list(ids), []
+        left = list(ids)
+        chosen: list[str] = []
         while left and len(chosen) < count:
             who = self.person(left)
             assert who is not None

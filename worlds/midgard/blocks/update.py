@@ -94,7 +94,8 @@ def _company(chronicle: dict[str, Any], intent: dict[str, Any]) -> list[str]:
 
 def _carry_out(change: Change, events: Patch, intent: dict[str, Any]) -> tuple[Patch, Patch]:
     """The events that came to pass, and those the rules refused."""
-    told, refused = [], []
+    told: Patch = []
+    refused: Patch = []
     for event in events:
         if "do" in event:
             (told if apply(change, event) else refused).append(event)

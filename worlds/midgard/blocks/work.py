@@ -48,7 +48,7 @@ def fishing(view: View) -> Plan | None:
     if home != "skarvik":
         effects = [store("skarvik", "food", catch - catch // 3), store(home, "food", catch // 3)]
     if len(crew) == 2:
-        effects += tie(*crew, 1)
+        effects += tie(crew[0], crew[1], 1)
     return view.plan(
         "fishing",
         crew,

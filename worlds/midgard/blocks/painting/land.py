@@ -35,9 +35,10 @@ def ground_line(blueprint: dict[str, Any], height: int, width: int) -> Line:
         return np.full(width, height + 1, np.float32)
     xs, ys = [p[0] for p in shore], [p[1] for p in shore]
     x = np.arange(width, dtype=np.float32) / np.float32(width)
-    edge = np.interp(x, xs, ys).astype(np.float32)
+    edge: Line = np.interp(x, xs, ys).astype(np.float32)
     edge += (line(width, blueprint["seed"] + 3, width / 5, 3) - np.float32(0.5)) * np.float32(0.018)
-    return edge * np.float32(height)
+    edge *= np.float32(height)
+    return edge
 
 
 def paint_ridges(picture: Picture, blueprint: dict[str, Any], light: Light) -> None:
@@ -83,7 +84,8 @@ def _capped(
     ragged = reach * (np.float32(0.3) + line(tone.shape[1], seed + 77 + depth, 22, 3))
     high = np.clip((height_at(crest, tone.shape[0]) - np.float32(0.24)) * 7, 0, 1)
     snow = np.clip((ragged * high - below) * 90, 0, 1)[..., None] * np.float32(0.85)
-    return tone + (np.array(times(SNOW, light.shine), np.float32) - tone) * snow
+    tone += (np.array(times(SNOW, light.shine), np.float32) - tone) * snow
+    return tone
 
 
 def height_at(crest: Line, height: int) -> Line:

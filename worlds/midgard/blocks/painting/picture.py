@@ -70,7 +70,8 @@ def paint(blueprint: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.uint8]]:
     paint_fires(picture, scene)
     paint_weather(picture, scene, light)
     picture *= _frame(height, width)
-    return np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    pixels: np.ndarray[Any, np.dtype[np.uint8]] = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _company(picture: Any, scene: dict[str, Any], brush: Brush) -> None:
