@@ -15,7 +15,7 @@ from yggdrasil.errors import ConfigError, PortError, SecretError, StoreError
 from yggdrasil.storage.files import (
     parse,
     read_config,
-    read_folder,
+    read_content,
     read_text,
     read_value,
     resolve_ref,
@@ -309,10 +309,17 @@ def test_a_folder_is_a_mapping(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text('{"x": 1}')
     (tmp_path / "a.yaml").write_text("[1]")
     (tmp_path / "notes.txt").write_text("no")
-    assert read_folder(tmp_path) == {"a": [1], "b": {"x": 1}}
-    assert list(read_folder(tmp_path)) == ["a", "b"]
+    assert read_content(tmp_path) == {"a": [1], "b": {"x": 1}}
+    assert list(read_content(tmp_path)) == ["a", "b"]
+    (tmp_path / "c.yaml").write_text("kara: {secret: she lit the beacon}")
+    assert read_content(tmp_path)["c"] == {"kara": {"secret": "she lit the beacon"}}
+    assert read_content(tmp_path / "c.yaml") == {"kara": {"secret": "she lit the beacon"}}
+    (tmp_path / "c.yaml").write_text("kara: {note: sk-ant-abcdefgh}")
+    with pytest.raises(SecretError, match=r"c\.yaml: kara\.note"):
+        read_content(tmp_path)
+    (tmp_path / "c.yaml").unlink()
     (tmp_path / "a.json").write_text("1")
     with pytest.raises(ConfigError, match="twice"):
-        read_folder(tmp_path)
+        read_content(tmp_path)
     with pytest.raises(ConfigError):
-        read_folder(tmp_path / "none")
+        read_content(tmp_path / "none")

@@ -59,16 +59,19 @@ _PROSE = {"content", "initial_world"}
 _PORT_MAPS = {"inputs", "outputs", "exposed_inputs", "exposed_outputs"}
 
 
-def find_secrets(value: Any, path: str = "") -> Iterator[Problem]:
-    """Every secret in a config, as a complaint that names its place and the variable to use, never its value."""
-    for found in _search(value, "", named=False, context={}):
+def find_secrets(value: Any, path: str = "", *, prose: bool = False) -> Iterator[Problem]:
+    """Every secret in a config, as a complaint that names its place and the variable to use, never its value.
+
+    In `prose` (a world's content) a key may be called `secret`: only values that look like one are found.
+    """
+    for found in _search(value, "", named=False, context={}, prose=prose):
         where = f"{path}: {found.path}" if path and found.path else path or found.path
         yield Problem(where, found.sentence, found.hint)
 
 
-def refuse_secrets(value: Any, path: str = "") -> None:
-    """SecretError for the first secret in a config; `path` is the file it came from."""
-    for problem in find_secrets(value, path):
+def refuse_secrets(value: Any, path: str = "", *, prose: bool = False) -> None:
+    """SecretError for the first secret in a config; `path` is the file it came from, `prose` as in `find_secrets`."""
+    for problem in find_secrets(value, path, prose=prose):
         raise SecretError(problem.sentence, path=problem.path, hint=problem.hint)
 
 

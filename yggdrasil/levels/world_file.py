@@ -15,7 +15,7 @@ from yggdrasil.levels.read import Origin, read_node
 from yggdrasil.levels.seat import as_condition
 from yggdrasil.levels.world import ENVIRONMENT, ORDER, World
 from yggdrasil.levels.write import block_document
-from yggdrasil.storage.files import read_config, read_folder, resolve_ref
+from yggdrasil.storage.files import read_content, resolve_ref
 
 TOP = ("kind", "version", "name", "description", "execution", "content")
 EXECUTION = (
@@ -147,7 +147,7 @@ def _read_content(data: Any, origin: Origin) -> tuple[dict[str, Any], str | None
     if origin.file is None:
         raise ConfigError("a ref is relative to a file, and this document comes from none", path=str(origin))
     path = resolve_ref(data["ref"], file=origin.file, root=origin.root or origin.file.parent)
-    sections = read_folder(path) if path.is_dir() else read_config(path)
+    sections = read_content(path)
     return {**sections, **rest}, str(data["ref"])
 
 

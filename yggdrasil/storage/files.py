@@ -71,28 +71,42 @@ def read_value(path: str | Path, *, size: int = SIZE) -> Any:
 
 def read_config(path: str | Path, *, size: int = SIZE) -> dict[str, Any]:
     """The mapping in a YAML or JSON file; ConfigError when the document is anything else."""
-    value = read_value(path, size=size)
-    if not isinstance(value, dict):
-        kind = {type(None): "empty", list: "a list", str: "a text"}.get(type(value), "a number or a truth value")
-        raise ConfigError(
-            f"the document is {kind}, not a mapping", path=show(Path(path)), hint="kind: graph (or another mapping)"
-        )
-    return value
+    return _mapping(read_value(path, size=size), Path(path))
 
 
-def read_folder(path: str | Path, *, size: int = SIZE) -> dict[str, Any]:
-    """Every YAML and JSON file of a folder as one mapping, by file name without its ending, sorted; not deeper."""
+def read_content(path: str | Path, *, size: int = SIZE) -> dict[str, Any]:
+    """Content of a world: the mapping in a file, or every YAML and JSON file of a folder by its name, sorted.
+
+    It is prose: a key may be called `secret` there; values that look like a provider's key are refused still.
+    """
     path = Path(path)
+    if not path.is_dir():
+        return _mapping(_prose(path, size), path)
     try:
         files = sorted(f for f in path.iterdir() if f.suffix in ENDINGS and not f.name.startswith("."))
     except OSError as error:
-        raise ConfigError(f"cannot be listed: {error.strerror}", path=show(path), hint=_near(path)) from None
+        raise ConfigError(f"cannot be listed: {error.strerror}", path=show(path)) from None
     sections: dict[str, Any] = {}
     for file in files:
         if file.stem in sections:
             raise ConfigError(f"{file.stem!r} is there twice, with different endings", path=show(path))
-        sections[file.stem] = read_value(file, size=size)
+        sections[file.stem] = _prose(file, size)
     return sections
+
+
+def _prose(path: Path, size: int) -> Any:
+    value = parse(read_text(path, size=size), show(path), json_text=path.suffix == ".json")
+    refuse_secrets(value, show(path), prose=True)
+    return value
+
+
+def _mapping(value: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        kind = {type(None): "empty", list: "a list", str: "a text"}.get(type(value), "a number or a truth value")
+        raise ConfigError(
+            f"the document is {kind}, not a mapping", path=show(path), hint="kind: graph (or another mapping)"
+        )
+    return value
 
 
 def parse(text: str, path: str = "", *, json_text: bool = False) -> Any:
