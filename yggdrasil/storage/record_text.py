@@ -13,7 +13,8 @@ from typing import Any
 from yggdrasil.errors import CorruptError, PortError
 
 _HINT = "keep text, numbers, booleans, None, lists and text-keyed mappings; put bytes with put_blob"
-_TEXT = {str}
+_TEXT = frozenset({str})
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _NESTED = (dict, list, tuple)
 
 
@@ -58,14 +59,15 @@ def from_text(text: str | bytes, path: str) -> Any:
 def _check_keys(value: Any) -> None:
     # json writes the key 1 as "1" without a word: look at the keys, nothing else.
     if isinstance(value, dict):
-        if value and {*map(type, value)} != _TEXT and not all(isinstance(key, str) for key in value):
+        if not _TEXT.issuperset(map(type, value)) and not all(isinstance(key, str) for key in value):
             raise TypeError("a key is not text")
         value = value.values()
     elif not isinstance(value, _NESTED):
         return
-    for item in value:
-        if isinstance(item, _NESTED):
-            _check_keys(item)
+    if not _PLAIN.issuperset(map(type, value)):
+        for item in value:
+            if isinstance(item, _NESTED):
+                _check_keys(item)
 
 
 def _faults(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
