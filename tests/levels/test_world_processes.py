@@ -140,6 +140,26 @@ def test_killed_at_random_instants_it_ends_as_if_nothing_had_happened(kind: str,
     die_often(kind, 6, tmp_path, random.Random(kind))
 
 
+@pytest.mark.parametrize("kind", ["plain:stage", "effects:stage", "effects:tick", "plain:none"])
+def test_whatever_the_durability_it_ends_alike(kind: str, tmp_path: Path) -> None:
+    """A coarser level repeats more after a crash, always with the same keys; it ends the same and has no gap."""
+    dice, file, log = random.Random(kind), tmp_path / "w.db", tmp_path / "log"
+    for _ in range(3):
+        child = Child(file, kind, log)
+        child.wait_for("open")
+        time.sleep(dice.uniform(0.05, 0.15))
+        child.kill()
+    found = re.search(r"end (\w+) (\w+)", Child(file, kind, log).end())
+    assert found is not None
+    assert found.groups() == undisturbed(kind.partition(":")[0], tmp_path / "undisturbed")
+    whole = records(file)
+    assert [r.data["tick"] for r in whole if r.kind == "finished"] == list(range(1, TICKS + 1))
+    keys: dict[tuple[str, str], set[str]] = {}
+    for line in worlds.Log(log).lines():
+        keys.setdefault((line["path"], line["request"]), set()).add(line["key"])
+    assert all(len(one) == 1 for one in keys.values())
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["plain", "effects"])

@@ -262,3 +262,29 @@ async def test_nothing_runs_on_after_the_world_is_closed() -> None:
     await anyio.sleep(0.02)
     assert world.tick == there
     await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_bytes_per_tick_do_not_grow_with_age(tmp_path: Path) -> None:
+    import sqlite3
+
+    file = tmp_path / "w.db"
+    world = toy()
+    world.set_durability("tick")
+    sizes = []
+
+    def used() -> int:
+        with sqlite3.connect(file) as raw:
+            pages = raw.execute("SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count")
+            found: int = pages.fetchone()[0] * 4096
+        raw.close()
+        return found
+
+    async with World.open(world, store=f"sqlite:///{file}") as live:
+        for tick in (200, 400, 800, 1000):
+            await live.run(ticks=tick - live.tick)
+            sizes.append(await anyio.to_thread.run_sync(used))
+    assert sizes[3] - sizes[2] <= 1.15 * (sizes[1] - sizes[0])
+    async with SqliteStore(file) as store:
+        snapshot = await store.snapshot("toy")
+        assert snapshot is not None
+        assert await store.head("toy") - snapshot.sequence < 400, "opening reads what came since the snapshot"

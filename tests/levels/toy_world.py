@@ -1,6 +1,6 @@
 """Small worlds of function stages, for tests; and, run as a script, a process that lives one of them.
 
-    python toy_world.py STORE TICKS KIND [LOG]
+    python toy_world.py STORE TICKS KIND[:DURABILITY] [LOG]
 
 prints `open TICK` when it holds the world, then `tick N HASH` after each tick, and `end HASH TICK_HASH`.
 """
@@ -155,5 +155,7 @@ async def live(store: str, ticks: int, world: World) -> None:
 
 if __name__ == "__main__":
     where, count, what = sys.argv[1:4]
+    what, _, level = what.partition(":")
     chosen = effect_world(Log(Path(sys.argv[4]))) if what == "effects" else slow_toy()
+    chosen.set_durability(level or "effect")
     anyio.run(live, where, int(count), chosen)

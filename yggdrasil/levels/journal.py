@@ -28,7 +28,8 @@ is always a prefix of what happened: never a gap.
 """
 
 _POINTS = {"effect": 1, "stage": 2, "tick": 3}
-CACHED = 32 * 1024 * 1024
+CACHED = 8 * 1024 * 1024
+"""Bytes of new blobs kept in memory while the world runs, so that the next stage need not read them back."""
 
 
 class Journal:
@@ -123,6 +124,11 @@ class Journal:
             self._cached += len(data)
             while self._cached > CACHED:
                 self._cached -= len(self._cache.popitem(last=False)[1])
+
+    def forget(self) -> None:
+        """Drop the bytes kept in memory: a resting world holds none."""
+        self._cache.clear()
+        self._cached = 0
 
     def _require(self) -> None:
         if self.failure is not None:

@@ -117,9 +117,9 @@ class LiveWorld(Runnable):
     # --- running
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
-        """Live for `ticks` (default 1). ParkedError when a stage fails, EndWorldError for an End World."""
+        """Live for `ticks` (by default its file's, else 1). ParkedError when a stage fails, EndWorldError for an End World."""
         loop = self._writable()
-        ticks = ctx.run.options.get("ticks", 1)
+        ticks = ctx.run.options.get("ticks", self.definition.ticks or 1)
         if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
             raise PortError(f"ticks is {ticks!r}", path=self.label, hint="ticks=10")
         if ctx.run.seed is not None and ctx.run.seed != self.seed:

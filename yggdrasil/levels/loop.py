@@ -93,6 +93,7 @@ class WorldLoop:
         finally:
             self._scope = None
             self._ended.set()
+            self.journal.forget()
             if self._run is not None:
                 ctx.run.sequence = self._run.sequence
                 ctx.run.usage = ctx.run.usage + self._run.usage

@@ -18,6 +18,7 @@ from yggdrasil.levels.container import Child, Container
 from yggdrasil.levels.journal import DURABILITY
 from yggdrasil.levels.node import Node, as_runnable, check_policies
 from yggdrasil.levels.seat import Seat, as_condition
+from yggdrasil.levels.stage import Stage
 from yggdrasil.runtime.limits import Limits
 
 if TYPE_CHECKING:
@@ -155,6 +156,28 @@ class World(Runnable):
         """Say when one stage runs."""
         name = ENVIRONMENT.get(stage, stage)
         self._conditions[name] = as_condition(condition, f"{self.name}/{stage}")
+        self._made = None
+
+    def set_state_contract(
+        self,
+        stage: str,
+        reads: Sequence[str] | None = None,
+        fills: str | None = None,
+        ports: Mapping[str, str] | None = None,
+    ) -> None:
+        """Say which state blocks a stage reads, which one it fills, and which port stands for which block.
+
+        ConfigError when the stage is a bare block: its ports are its contract.
+        """
+        name = ENVIRONMENT.get(stage, stage)
+        if name not in self.nodes:
+            raise ConfigError(f"there is no stage {stage!r}; {close_names(stage, self.nodes)}", path=self.name)
+        block = self.nodes[name].block
+        if not isinstance(block, Stage):
+            raise ConfigError(
+                f"{name} is no Stage, so its contract is its ports", path=self.name, hint="put it into a Stage"
+            )
+        block.set_state_contract(reads, fills, ports)
         self._made = None
 
     def set_state_schema(self, schema: StateSchema | Mapping[str, Any] | Sequence[str]) -> None:
