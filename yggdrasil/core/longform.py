@@ -125,7 +125,7 @@ def _end(end: Any, path: str, node: str = "", port: str = "") -> str:
         value = next((end[k] for k in names if k in end), None) if isinstance(end, Mapping) else None
         if not isinstance(value, str):
             hint = f"{{{node or 'node_id'}: reader, {port or 'port'}: prompt}}"
-            raise ConfigError(f"{end!r} has no {names[0] or names[-1]}", path=path, hint=hint)
+            raise ConfigError(f"{end!r} has no {names[0] or names[1]}", path=path, hint=hint)
         found.append(value)
     return ".".join(found)
 
