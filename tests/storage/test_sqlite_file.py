@@ -213,6 +213,18 @@ async def test_a_missing_record_is_named(tmp_path: Path, placed: bool) -> None:
             await store.read("b", after=2)
 
 
+async def test_a_lost_table_is_told_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "world.db"
+    await made(path)
+    statement(path, "DROP TABLE place")
+    async with SqliteStore(path) as store:
+        for _ in range(2):
+            with pytest.raises(StoreError, match="no such table"):
+                await store.append("a", notes(1))
+            with pytest.raises(StoreError, match="no such table"):
+                await store.read("a")
+
+
 async def test_changed_snapshots_letters_and_blobs_are_named(tmp_path: Path) -> None:
     path = tmp_path / "world.db"
     await made(path)

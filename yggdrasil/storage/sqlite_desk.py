@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,7 @@ class Desk:
         try:
             self._ledger.begin()
         except FAULTS as error:
+            self._undo()
             for job in jobs:
                 job.error = translate(error, self.path)
             return
@@ -99,7 +100,7 @@ class Desk:
                 self._try(job)
             self._ledger.commit()
         except Exception as error:  # of one job, but none of them is written: each again, alone
-            self._ledger.rollback()
+            self._undo()
             if len(jobs) > 1:
                 for job in jobs:
                     self._commit_together([job])
@@ -107,6 +108,10 @@ class Desk:
                 jobs[0].error = translate(error, self.path) if isinstance(error, FAULTS) else error
         if self._watchers:
             self._announce({job.touches for job in jobs if job.error is None})
+
+    def _undo(self) -> None:
+        with suppress(*FAULTS):  # those who wait are told of the fault that led here
+            self._ledger.rollback()
 
     def _try(self, job: Job) -> None:
         try:
