@@ -130,7 +130,7 @@ async def test_the_canons_table_with_a_state_handed_in(blocks: tuple[str, ...]) 
     }
     given = {name: whole[name] for name in blocks}
     async with World.open(toy()) as world:
-        events = await collect(world, state=given)
+        events = [event async for event in world.stream(given)]
         before = [b for b in BLOCKS[3:] if b not in blocks] if len(blocks) >= 3 else []
         filled = [e.block for e in events if isinstance(e, StageFinished)]
         assert filled == [*before, *BLOCKS[:3]]
@@ -154,6 +154,9 @@ async def test_events_tell_what_happened() -> None:
     assert [e.path for e in first if isinstance(e, StageStarted)] == [
         "toy/environment/development", "toy/architect", "toy/creator"
     ]  # fmt: skip
+    staged = [event for event in inside if hasattr(event, "stage")]
+    assert all(event.path == f"toy/{event.stage}" for event in staged)
+    assert {event.path for event in inside if event not in staged} == {"toy", "toy/environment/update"}
     finished = [e for e in events if isinstance(e, TickFinished)]
     assert [e.tick for e in finished] == [1, 2]
     assert finished[-1].tick_hash == world.tick_hash
@@ -536,6 +539,10 @@ def test_other_mistakes() -> None:
 
 async def test_bad_options() -> None:
     async with World.open(toy()) as world:
+        await world.run("sing", ticks=0)
+        assert [letter.data for letter in await world.store.inbox("toy")] == [{"text": "sing"}]
+        with pytest.raises(PortError, match="the action is empty"):
+            await world.act(" ")
         for options in ({"ticks": -1}, {"ticks": "3"}, {"ticks": True}, {"state": {"stat": 1}}, {"action": 3}):
             with pytest.raises(PortError):
                 await world.run(**options)

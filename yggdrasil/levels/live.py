@@ -62,6 +62,10 @@ class LiveWorld(Runnable):
         """`world`."""
         return "world"
 
+    def accept(self, value: Any) -> Any:
+        """As a world takes it: a bare text is an action, a bare mapping of blocks a state."""
+        return self.definition.accept(value)
+
     # --- what it is now
 
     @property
@@ -117,7 +121,10 @@ class LiveWorld(Runnable):
     # --- running
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
-        """Live for `ticks` (by default its file's, else 1). ParkedError when a stage fails, EndWorldError for an End World."""
+        """Live for `ticks` (by default as many as its file says, else 1).
+
+        ParkedError when a stage fails, EndWorldError for an End World, StoreError when nothing can be written.
+        """
         loop = self._writable()
         ticks = ctx.run.options.get("ticks", self.definition.ticks or 1)
         if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
@@ -127,8 +134,11 @@ class LiveWorld(Runnable):
         state = inputs.get("state")
         if state is not None:
             self.definition.schema.check(state)
+        action = _action(inputs.get("action"))
         if ticks:
-            await loop.run(ctx, ticks, _action(inputs.get("action")), state)
+            await loop.run(ctx, ticks, action, state)
+        elif action is not None:
+            await self.act(action)
         return {"state": self.state}
 
     def stop(self, reason: str = "stop was called") -> None:
@@ -137,7 +147,10 @@ class LiveWorld(Runnable):
 
     async def act(self, action: str) -> int:
         """Post an action, from any process: the next tick's development sees it. The letter's number."""
-        return await self._post(Entry("action", {"text": _action(action) or ""}))
+        text = _action(action)
+        if text is None:
+            raise PortError("the action is empty", path=self.label, hint='act("Kara lights the beacon")')
+        return await self._post(Entry("action", {"text": text}))
 
     async def pause(self) -> None:
         """Ask the world to rest between two stages, from any process."""

@@ -194,7 +194,8 @@ class WorldLoop:
         if self._root.listening:
             told = telling(fact, self.status)
             if told is not None:
-                self._pending.append((self._root, *told))
+                stage = UPDATE if isinstance(fact, Updated) else getattr(fact, "stage", "")
+                self._pending.append((self._root.child(stage) if stage else self._root, *told))
 
     async def _settle(self) -> None:
         """Make durable what must be by now, then tell it."""

@@ -84,6 +84,14 @@ class World(Runnable):
         """`world`."""
         return "world"
 
+    def accept(self, value: Any) -> Any:
+        """A bare text is an action, a bare mapping of blocks a state."""
+        if isinstance(value, str):
+            return {"action": value}
+        if isinstance(value, Mapping) and not value.keys() <= SPEC.inputs.keys():
+            return {"state": value}
+        return value
+
     @property
     def ended(self) -> bool:
         """Whether it is an End World: content without stages, which can be read and never written."""
