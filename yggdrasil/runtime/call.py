@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import anyio
 
@@ -128,7 +128,7 @@ def _budget(budget: Any) -> Budget | None:
 
 def _hooks(hooks: Any) -> tuple[Hook, ...]:
     """The hooks of a call: one, or several."""
-    listed = (hooks,) if callable(hooks) else tuple(hooks or ())
+    listed = tuple(hooks or ()) if hooks is None or isinstance(hooks, Iterable) else (hooks,)
     for hook in listed:
         if not callable(hook):
             raise PortError(f"a hook is {type(hook).__name__}, which cannot be called", hint="hooks=[print]")
@@ -174,7 +174,7 @@ async def _execute(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -
         failure = located(error, ctx.path)
         if failure is error:
             raise
-        raise failure from error
+        raise failure from failure.__cause__
     check_outputs(what.spec, outputs, ctx.path)
     return Result(outputs, usage=ctx.run.usage, path=ctx.path)
 
@@ -186,14 +186,18 @@ def dry_order(what: Runnable) -> list[str]:
 
 
 def located(error: Exception, path: str) -> Exception:
-    """The error with its path; what a block raised becomes a BlockError around the original."""
+    """The error with its path; what a block raised becomes a BlockError, whose cause is the original."""
+    if isinstance(error, ExceptionGroup):
+        return located(cast("Exception", first_failure(error)), path)
     if isinstance(error, YggdrasilError):
         if not error.path:
             error.path = path
         elif error.path != path and not error.path.startswith(f"{path}/"):
             error.path = f"{path}/{error.path}"  # from a run that the block began by itself
         return error
-    return BlockError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, path=path)
+    failure = BlockError(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, path=path)
+    failure.__cause__ = error
+    return failure
 
 
 class _Profile:

@@ -167,7 +167,7 @@ class _Node(_Step):
             failure = located(error, here.path)
             if failure is error:
                 raise
-            raise failure from error
+            raise failure from failure.__cause__
         table[self._slot] = outputs
         if ctx.run.hooks:
             here.emit(NodeFinished, outputs=tuple(outputs))

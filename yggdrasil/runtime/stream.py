@@ -14,69 +14,83 @@ from yggdrasil.core.events import Event
 from yggdrasil.errors import RunError
 from yggdrasil.runtime.spawn import Handle, spawn
 
+Work = Callable[[Hook], Awaitable[Any]]
+
+
+class _Told:
+    """What the run has told and nobody has read. The run's task holds this, and not the stream."""
+
+    def __init__(self, work: Work, label: str) -> None:
+        self.work, self.label = work, label
+        self.events: deque[Event] = deque()
+        self.wake = anyio.Event()
+        self.ended = self.closing = False
+        self.failure: BaseException | None = None
+
+    def hear(self, event: Event) -> None:
+        self.events.append(event)
+        self.wake.set()
+
+    async def run(self) -> None:
+        try:
+            await self.work(self.hear)
+        except Exception as error:
+            self.failure = error
+        except BaseException as error:
+            if not self.closing:
+                self.failure = RunError("the run was cancelled from inside", path=self.label)
+                self.failure.__cause__ = error
+            raise
+        finally:
+            self.ended = True
+            self.wake.set()
+
 
 @final
 class RunStream(Stream):
     """The events of `work`, which is started with the first one asked for, in a task of its own."""
 
-    def __init__(self, work: Callable[[Hook], Awaitable[Any]], label: str) -> None:
-        self._work = work
-        self._label = label
-        self._events: deque[Event] = deque()
+    def __init__(self, work: Work, label: str) -> None:
+        self._begin: tuple[Work, str] | None = (work, label)
+        self._told: _Told | None = None
         self._handle: Handle | None = None
-        self._wake: anyio.Event | None = None
-        self._ended = self._closing = False
-        self._failure: BaseException | None = None
 
     async def __anext__(self) -> Event:
-        if self._wake is None:
-            if self._closing:
-                raise StopAsyncIteration
-            self._wake = anyio.Event()
-            self._handle = spawn(self._run)
-        while not self._events:
-            if self._ended:
+        if self._begin is not None:
+            self._told = _Told(*self._begin)
+            self._begin = None
+            self._handle = spawn(self._told.run)
+        told = self._told
+        if told is None:
+            raise StopAsyncIteration
+        while not told.events:
+            if told.ended:
                 await self.aclose()
-                failure, self._failure = self._failure, None
-                raise failure or StopAsyncIteration
+                raise told.failure or StopAsyncIteration
             try:
-                await self._wake.wait()
+                await told.wake.wait()
             except BaseException:
                 await self.aclose()
                 raise
-            if not self._ended:
-                self._wake = anyio.Event()
-        return self._events.popleft()
-
-    def _hear(self, event: Event) -> None:
-        self._events.append(event)
-        if self._wake is not None:
-            self._wake.set()
-
-    async def _run(self) -> None:
-        try:
-            await self._work(self._hear)
-        except Exception as error:
-            self._failure = error
-        except BaseException as error:
-            if not self._closing:
-                self._failure = RunError("the run was cancelled from inside", path=self._label)
-                self._failure.__cause__ = error
-            raise
-        finally:
-            self._ended = True
-            if self._wake is not None:
-                self._wake.set()
+            if not told.ended:
+                told.wake = anyio.Event()
+        return told.events.popleft()
 
     async def aclose(self) -> None:
         """End the run, if it goes on still, and wait until it is gone."""
-        self._closing = True
-        handle, self._handle = self._handle, None
+        handle = self._let_go()
         if handle is not None:
             with anyio.CancelScope(shield=True):
                 await handle.stop()
 
+    def _let_go(self) -> Handle | None:
+        told, handle = self._told, self._handle
+        self._begin = self._told = self._handle = None
+        if told is not None:
+            told.closing = True
+        return handle
+
     def __del__(self) -> None:
-        if self._handle is not None:
-            self._closing = True
-            self._handle.cancel()
+        handle = self._let_go()
+        if handle is not None:
+            handle.cancel()
