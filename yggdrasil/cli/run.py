@@ -90,6 +90,10 @@ def run_world(order: Order, as_json: bool) -> int:
     stops = _Stops(order, display)
     try:
         parked = anyio.run(_live, world, order, place, display, stops)
+    except KeyboardInterrupt:  # before the world was open, or where signals cannot be received
+        display.close()
+        _go_on(stops, "stopped; go on with")
+        return STOPPED.code
     except Exception as error:
         display.close()
         if isinstance(innermost(error), BrokenPipeError):  # whoever read the output has gone
