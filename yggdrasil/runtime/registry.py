@@ -104,14 +104,7 @@ class Registry:
     def build(self, name: str, config: Mapping[str, Any]) -> Runnable:
         """A new instance of a type from its config. ConfigError names what does not fit."""
         factory = self.factory(name)
-        try:
-            inspect.signature(factory).bind(**config)
-        except TypeError as error:
-            accepted = inspect.signature(factory).parameters
-            wrong = next((str(k) for k in config if k not in accepted), "")
-            if wrong and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
-                raise ConfigError(f"{name} has no config {wrong!r}; {close_names(wrong, accepted)}") from None
-            raise ConfigError(f"{name}: {error}") from None
+        _check_config(name, factory, config)
         try:
             made = factory(**config)
         except YggdrasilError:
@@ -121,6 +114,21 @@ class Registry:
         if not isinstance(made, Runnable):
             raise ConfigError(f"{name} gave {type(made).__name__}, which cannot run")
         return made
+
+
+def _check_config(name: str, factory: Factory, config: Mapping[str, Any]) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # a builtin that does not say: it will complain by itself
+        return
+    try:
+        signature.bind(**config)
+    except TypeError as error:
+        accepted = signature.parameters
+        wrong = next((str(k) for k in config if k not in accepted), "")
+        if wrong and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+            raise ConfigError(f"{name} has no config {wrong!r}; {close_names(wrong, accepted)}") from None
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _load(entry: metadata.EntryPoint) -> Factory:
