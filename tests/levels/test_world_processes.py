@@ -50,6 +50,14 @@ class Child:
                 return line
         raise AssertionError(f"it ended without saying {word!r}: {self.process.communicate()[1]}")
 
+    def wait_for_tick(self, tick: int) -> None:
+        """Until it has opened the world at that tick or later, or has come so far."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            word, number = line.split()[:2]
+            if word == "end" or int(number) >= tick:
+                return
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.communicate()
@@ -89,10 +97,10 @@ def die_often(kind: str, kills: int, folder: Path, dice: random.Random) -> None:
     file, log = folder / "w.db", folder / "log"
     recorded: dict[int, set[str]] = {}
     pids, ends = [], []
-    for _ in range(kills):
+    for instant in sorted(dice.uniform(0.0, TICKS - 2) for _ in range(kills)):
         child = Child(file, kind, log)
-        child.wait_for("open")
-        time.sleep(dice.uniform(0.0, 0.9 / max(kills, 6)))
+        child.wait_for_tick(int(instant))
+        time.sleep(dice.uniform(0.0, 0.012))
         child.kill()
         pids.append(child.process.pid)
         there = records(file)
@@ -146,8 +154,8 @@ def test_whatever_the_durability_it_ends_alike(kind: str, tmp_path: Path) -> Non
     dice, file, log = random.Random(kind), tmp_path / "w.db", tmp_path / "log"
     for _ in range(3):
         child = Child(file, kind, log)
-        child.wait_for("open")
-        time.sleep(dice.uniform(0.05, 0.15))
+        child.wait_for_tick(dice.randrange(2, TICKS - 2))
+        time.sleep(dice.uniform(0.0, 0.012))
         child.kill()
     found = re.search(r"end (\w+) (\w+)", Child(file, kind, log).end())
     assert found is not None
