@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from yggdrasil.core.ports import MISSING, Port, Spec
+from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError
 
 OUTSIDE = ""
@@ -31,14 +32,13 @@ def endpoint(text: str | Endpoint | tuple[str, str]) -> Endpoint:
         node, _, port = text.strip().partition(".")
         pair: tuple[object, ...] = (node, port)
     else:
-        pair = tuple(text)
+        pair = tuple(text) if isinstance(text, tuple | list) else ()
     if len(pair) != 2 or not all(isinstance(p, str) and p and p.strip() == p for p in pair):
         raise ConfigError(f"{text!r} is no endpoint", hint='"node.port"')
     return Endpoint(str(pair[0]), str(pair[1]))
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Value):
     """Joins every source to every target; the plain edge is one of each, more is a hyperedge."""
 
     sources: tuple[Endpoint, ...]
@@ -52,8 +52,7 @@ class Edge:
         return f"{', '.join(map(str, self.sources))} -> {', '.join(map(str, self.targets))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value):
     """A call edge: the agent at `source` may call the node `target` as a tool."""
 
     source: str

@@ -193,10 +193,11 @@ class Container(Runnable):
         return edge
 
     def _ends(self, what: End | Sequence[End], side: str) -> tuple[Endpoint, ...]:
-        listed = [what] if isinstance(what, str) or _is_pair(what) else list(what)
+        several = isinstance(what, Iterable) and not isinstance(what, str) and not _is_pair(what)
+        listed: list[Any] = list(what) if several else [what]
         if not listed:
             raise ConfigError("an edge has two ends", path=self.name, hint='add_edge("reader.text", "writer.prompt")')
-        return tuple(self._end(item, side) for item in listed)  # type: ignore[arg-type]
+        return tuple(self._end(item, side) for item in listed)
 
     def _end(self, what: End, side: str) -> Endpoint:
         if not isinstance(what, str) or "." in what:
