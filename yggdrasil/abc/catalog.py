@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from yggdrasil.core.value import Value
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """What a name, a path or a config given inline means.
 
     kind     "world", "agent", "tool", "graph", ...

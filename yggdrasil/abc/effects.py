@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from yggdrasil.core.value import Value
 
 if TYPE_CHECKING:
     from yggdrasil.abc.context import RunContext
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Value):
     """One call to the outside.
 
     kind         "model", "tool" or "remote"

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from yggdrasil.core.value import Value
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -34,16 +36,14 @@ class Entry:
     data: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Value):
     """A state of a stream after record `sequence`, to start reading from. `data` is JSON."""
 
     sequence: int
     data: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Value):
     """The right to write a stream. `token` grows with every new holder: a stale one is refused (fencing)."""
 
     stream: str
@@ -52,8 +52,7 @@ class Lease:
     expires: float
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Value):
     """An entry another process posted to a stream's inbox, waiting to be taken. `id` grows."""
 
     id: int
@@ -61,8 +60,7 @@ class Letter:
     data: Any
 
 
-@dataclass(frozen=True, slots=True)
-class StreamInfo:
+class StreamInfo(Value):
     """What a listing tells of a stream. `holder` is "" when nobody runs it."""
 
     name: str

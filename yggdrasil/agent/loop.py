@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yggdrasil.abc.context import RunContext
@@ -12,12 +11,12 @@ from yggdrasil.agent.toolbox import Toolbox
 from yggdrasil.core.answer import AnswerContract, AnswerError
 from yggdrasil.core.messages import Message, Reply, Request, user
 from yggdrasil.core.turn import Call, OnLimit, Stop, Transcript, Turns, not_run
+from yggdrasil.core.value import Value
 from yggdrasil.errors import OutputError, StepLimitError, ToolRetryError
 from yggdrasil.runtime.ask import ask
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Value):
     """How an agent goes about it; the same for all of its runs."""
 
     model: Model

@@ -124,7 +124,7 @@ async def _live(definition: World, order: Order, place: Place, display: Display,
         await _catch_up(world, place)
         async with _listening(stops, world):
             async for event in world.stream(ticks=order.ticks, action=order.action):
-                display.hear(event if event.tick is not None else replace(event, tick=world.tick))
+                display.hear(event if event.tick is not None else event.replace(tick=world.tick))
                 if isinstance(event, TickFinished):
                     stops.done += 1
                     async for path in write_pictures(place.pictures, event.tick or 0, event.state, world.blob):

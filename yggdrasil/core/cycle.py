@@ -10,7 +10,6 @@ stores or looks at a clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from yggdrasil.core.content import Content, apply, next_tick_hash
@@ -32,6 +31,7 @@ from yggdrasil.core.facts import (
 )
 from yggdrasil.core.frozen import FrozenDict
 from yggdrasil.core.state import BLOCKS, StateSchema, filled, filled_blocks, state_hash
+from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, close_names
 
 PATCH = "patch"
@@ -50,8 +50,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
 """Conditions by name: the blocks that must be filled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Value):
     """A place in the cycle: the stage's name, the block it fills, and when it runs."""
 
     name: str
@@ -91,12 +90,11 @@ CANON: tuple[Step, ...] = (
 """The canonical cycle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
+class Cycle(Value):
     """The steps of a tick in their order, and the schema of the state they work on."""
 
     steps: tuple[Step, ...] = CANON
-    schema: StateSchema = field(default_factory=StateSchema)
+    schema: StateSchema = StateSchema()
 
     def step(self, name: str) -> Step:
         """The step of that name."""
@@ -106,8 +104,7 @@ class Cycle:
 # --- the status: a fold over the facts
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Value):
     """Why a world is parked."""
 
     stage: str
@@ -115,8 +112,7 @@ class Trouble:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Value):
     """Where a world stands.
 
     tick        the last finished tick; `running` the one under way, or 0
@@ -130,7 +126,7 @@ class Status:
     tick: int = 0
     running: int = 0
     position: int = 0
-    state: Mapping[str, Any] = field(default_factory=FrozenDict)
+    state: Mapping[str, Any] = FrozenDict()
     proposal: Mapping[str, Any] | None = None
     action: str | None = None
     actions: tuple[str, ...] = ()
@@ -146,42 +142,42 @@ def fold(cycle: Cycle, status: Status, fact: Fact, applied: Content | None = Non
         case TickBegun():
             state = status.state if fact.state is None else fact.state
             actions = status.actions[1:] if fact.action is not None else status.actions
-            return replace(
-                status, running=fact.tick, position=0, state=state, proposal=None, action=fact.action, actions=actions
+            return status.replace(
+                running=fact.tick, position=0, state=state, proposal=None, action=fact.action, actions=actions
             )
         case StageDone():
             state = cycle.schema.begin(status.state, fact.output) if fact.stage == DEVELOPMENT else {
                 **status.state,
                 fact.block: fact.output,
             }
-            return replace(status, state=FrozenDict(state), position=_after(cycle, fact.stage), trouble=None)
+            return status.replace(state=FrozenDict(state), position=_after(cycle, fact.stage), trouble=None)
         case StageSkippedOver():
-            return replace(status, position=_after(cycle, fact.stage))
+            return status.replace(position=_after(cycle, fact.stage))
         case StateDroppedOut():
-            return replace(status, state=FrozenDict(), proposal=fact.state)
+            return status.replace(state=FrozenDict(), proposal=fact.state)
         case Remembered():
-            return replace(status, content=status.content.remember(fact.entry))
+            return status.replace(content=status.content.remember(fact.entry))
         case Updated():
             content = applied if applied is not None else apply(status.content, fact.patch).content
-            return replace(
-                status, content=content, content_hash=fact.content_hash, position=_after(cycle, UPDATE), trouble=None
+            return status.replace(
+                content=content, content_hash=fact.content_hash, position=_after(cycle, UPDATE), trouble=None
             )
         case Finished():
-            return replace(
-                status, tick=fact.tick, running=0, position=0, proposal=None, action=None, tick_hash=fact.tick_hash
+            return status.replace(
+                tick=fact.tick, running=0, position=0, proposal=None, action=None, tick_hash=fact.tick_hash
             )
         case ActionTaken():
-            return replace(status, actions=(*status.actions, fact.text))
+            return status.replace(actions=(*status.actions, fact.text))
         case Parked():
-            return replace(status, trouble=Trouble(fact.stage, fact.path, fact.error))
+            return status.replace(trouble=Trouble(fact.stage, fact.path, fact.error))
         case Retried():
-            return replace(status, trouble=None)
+            return status.replace(trouble=None)
         case Paused():
-            return replace(status, paused=True)
+            return status.replace(paused=True)
         case Resumed():
-            return replace(status, paused=False)
+            return status.replace(paused=False)
         case Opened():
-            return replace(status, seed=fact.seed, content_hash=fact.content_hash)
+            return status.replace(seed=fact.seed, content_hash=fact.content_hash)
     return status  # a stop changes nothing; effects concern the loop alone
 
 
@@ -199,22 +195,19 @@ def finished(status: Status) -> Finished:
 # --- what to do
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Value):
     """Journal this fact and fold it in: it follows from what is known."""
 
     fact: Fact
 
 
-@dataclass(frozen=True, slots=True)
-class RunStage:
+class RunStage(Value):
     """Run a stage on the status as it is; its output follows as StageDone, Updated, or Parked."""
 
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Value):
     """Nothing is to be done until something happens: a tick is asked for, a person resumes or retries."""
 
     until: Literal["tick", "resumed", "retried"]

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
+from yggdrasil.core.value import Value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+
+class Event(Value):
     """What all events have."""
 
     path: str = ""
@@ -30,54 +31,46 @@ class Event:
 # --- a run, on any level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
     """`run` or `stream` has begun."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """The last event of a run that succeeded; `result` is what `run` returns."""
 
     result: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFailed(Event):
     """The last event of a run that failed."""
 
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeStarted(Event):
     """A node's block is called."""
 
     block: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFinished(Event):
     """A node's block returned; `outputs` names the ports it filled."""
 
     outputs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSkipped(Event):
     """A node was not run: its gate was shut, or what it needs never came."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFailed(Event):
     """A node's block raised."""
 
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeRetried(Event):
     """A node failed and is tried again; `attempt` is the one that failed, `wait` the seconds until the next."""
 
@@ -86,7 +79,6 @@ class NodeRetried(Event):
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopIterated(Event):
     """A loop begins iteration `iteration` (from 0) of `total` (None: until a condition holds)."""
 
@@ -94,7 +86,6 @@ class LoopIterated(Event):
     total: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress(Event):
     """A block says how far it is."""
 
@@ -103,7 +94,6 @@ class Progress(Event):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(Event):
     """Something is odd and the run goes on."""
 
@@ -113,7 +103,6 @@ class Warned(Event):
 # --- models and tools
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Token(Event):
     """A piece of a model's answer; `part` is text, thinking or arguments ("restart": the pieces so far are void)."""
 
@@ -121,14 +110,12 @@ class Token(Event):
     part: str = "text"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCalled(Event):
     """A model call begins."""
 
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReplied(Event):
     """A model answered; tokens as the provider counts them."""
 
@@ -138,7 +125,6 @@ class ModelReplied(Event):
     cost: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCalled(Event):
     """An agent calls a tool."""
 
@@ -147,7 +133,6 @@ class ToolCalled(Event):
     arguments: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolReturned(Event):
     """A tool gave its result; `failed` when the text is an error."""
 
@@ -160,7 +145,6 @@ class ToolReturned(Event):
 # --- a world
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldOpened(Event):
     """A world was opened at `tick` (the last finished one)."""
 
@@ -168,35 +152,30 @@ class WorldOpened(Event):
     resumed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionReceived(Event):
     """A user's action waits for the next development."""
 
     action: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TickStarted(Event):
     """A pass through the five stages begins."""
 
     action: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StateDropped(Event):
     """A partial state was dropped; development saw it as a proposal."""
 
     filled: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(Event):
     """A stage runs."""
 
     stage: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StageSkipped(Event):
     """A stage was skipped; `reason` says why."""
 
@@ -204,7 +183,6 @@ class StageSkipped(Event):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished(Event):
     """A stage filled its block; `output` is the block's value (blobs by reference)."""
 
@@ -213,7 +191,6 @@ class StageFinished(Event):
     output: Any = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldUpdated(Event):
     """World update changed the content by `patch` (RFC 6902)."""
 
@@ -221,7 +198,6 @@ class WorldUpdated(Event):
     content_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TickFinished(Event):
     """A pass ended, and is durable; `state` holds the five blocks."""
 
@@ -231,7 +207,6 @@ class TickFinished(Event):
     tick_hash: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldParked(Event):
     """A stage failed: the world waits for a person."""
 
@@ -239,23 +214,21 @@ class WorldParked(Event):
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldPaused(Event):
     """The world rests until it is resumed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldResumed(Event):
     """The world goes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WorldStopped(Event):
     """The world's loop ended at a safe point."""
 
     reason: str = ""
 
 
+@cache
 def kind_of(event: type[Event]) -> str:
     """`NodeStarted` -> `node_started`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()
@@ -270,8 +243,7 @@ EVENTS: dict[str, type[Event]] = {
 def event_to_json(event: Event) -> dict[str, Any]:
     """An event as JSON: its kind under `event`, then its fields; a RunFinished leaves its result to the caller."""
     data: dict[str, Any] = {"event": event.kind}
-    for item in fields(event):
-        if item.name != "result":
-            value = getattr(event, item.name)
-            data[item.name] = list(value) if isinstance(value, tuple) else value
+    for name, value in event.values().items():
+        if name != "result":
+            data[name] = list(value) if isinstance(value, tuple) else value
     return data

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from yggdrasil.core.frozen import freeze
+from yggdrasil.core.value import Value
 from yggdrasil.errors import CorruptError
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Value):
     """What all facts have: the name of their kind in the journal."""
 
     kind: ClassVar[str] = ""
 
     def to_json(self) -> dict[str, Any]:
         """The record's data; fields that say nothing are left out."""
-        found = {}
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if value is not None:
-                found[item.name] = value
-        return found
+        return {name: value for name, value in self.values().items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
 class Opened(Fact):
     """The first record: the world's name and seed, and its sections by digest (each a blob of canonical JSON)."""
 
@@ -38,7 +31,6 @@ class Opened(Fact):
     format: int = 1
 
 
-@dataclass(frozen=True, slots=True)
 class Remembered(Fact):
     """One entry was added to the history."""
 
@@ -47,7 +39,6 @@ class Remembered(Fact):
     entry: Any = None
 
 
-@dataclass(frozen=True, slots=True)
 class ActionTaken(Fact):
     """A user's action was taken from the inbox, or given with the run."""
 
@@ -55,7 +46,6 @@ class ActionTaken(Fact):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
 class TickBegun(Fact):
     """A tick begins: with the action that development will see, and the state handed in, if any."""
 
@@ -65,7 +55,6 @@ class TickBegun(Fact):
     state: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class StateDroppedOut(Fact):
     """A partial state was dropped; development sees it as a proposal."""
 
@@ -74,7 +63,6 @@ class StateDroppedOut(Fact):
     state: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
 class StageSkippedOver(Fact):
     """A stage was skipped."""
 
@@ -83,7 +71,6 @@ class StageSkippedOver(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
 class StageDone(Fact):
     """A stage filled its block; blobs by reference."""
 
@@ -93,7 +80,6 @@ class StageDone(Fact):
     output: Any = None
 
 
-@dataclass(frozen=True, slots=True)
 class Updated(Fact):
     """World update changed the sections by `patch`; `state` is the full state that did it, saved with it."""
 
@@ -104,7 +90,6 @@ class Updated(Fact):
     content_hash: str
 
 
-@dataclass(frozen=True, slots=True)
 class Finished(Fact):
     """A tick ended: the hash of the content, of the state, and of the chain so far."""
 
@@ -115,7 +100,6 @@ class Finished(Fact):
     tick_hash: str
 
 
-@dataclass(frozen=True, slots=True)
 class Parked(Fact):
     """A stage failed: where, with what, and the digest of its inputs."""
 
@@ -128,7 +112,6 @@ class Parked(Fact):
     inputs: str
 
 
-@dataclass(frozen=True, slots=True)
 class Retried(Fact):
     """A parked world goes on with the stage that failed."""
 
@@ -136,21 +119,18 @@ class Retried(Fact):
     stage: str
 
 
-@dataclass(frozen=True, slots=True)
 class Paused(Fact):
     """The world rests."""
 
     kind: ClassVar[str] = "paused"
 
 
-@dataclass(frozen=True, slots=True)
 class Resumed(Fact):
     """The world goes on."""
 
     kind: ClassVar[str] = "resumed"
 
 
-@dataclass(frozen=True, slots=True)
 class Stopped(Fact):
     """The loop was stopped, at a safe point."""
 
@@ -158,7 +138,6 @@ class Stopped(Fact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
 class EffectBegun(Fact):
     """An effect that must not be repeated by itself is about to be performed."""
 
@@ -171,7 +150,6 @@ class EffectBegun(Fact):
     what: str
 
 
-@dataclass(frozen=True, slots=True)
 class EffectDone(Fact):
     """An effect's result. `request` is the digest of what was asked, `failed` what failed before at this place."""
 
@@ -182,10 +160,9 @@ class EffectDone(Fact):
     request: str
     what: str
     result: Any = None
-    failed: tuple[Mapping[str, Any], ...] | None = field(default=None)
+    failed: tuple[Mapping[str, Any], ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class EffectsAbandoned(Fact):
     """What was recorded at and under `path` in this tick no longer counts: the stage begins anew.
 

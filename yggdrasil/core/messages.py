@@ -161,7 +161,9 @@ class Reply:
 
 # JSON form: parts are tagged by "part". Pictures are kept inline as base64, so that a record is whole by itself.
 
-_PARTS: dict[str, type[Any]] = {"text": Text, "image": Image, "thinking": Thinking, "call": ToolCall, "result": ToolResult}
+_PARTS: dict[str, type[Any]] = {
+    "text": Text, "image": Image, "thinking": Thinking, "call": ToolCall, "result": ToolResult,
+}  # fmt: skip
 _TAGS = {kind: tag for tag, kind in _PARTS.items()}
 
 

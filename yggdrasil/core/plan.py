@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from yggdrasil.core.ports import MISSING, Cast, Many, Port, PortType, cast_between, sure
 from yggdrasil.core.topology import OUTSIDE, Endpoint, Topology
+from yggdrasil.core.value import Value
 from yggdrasil.errors import Problem, ValidationError
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value):
     """Where a value comes from.
 
     cast       turns the value
@@ -30,8 +29,7 @@ class Source:
     unsure: PortType | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(Value):
     """What feeds one input port, in canonical order. No sources: its default, or nothing.
 
     `many`: how several sources become one value; "single" where the only one brings the whole.
@@ -42,8 +40,7 @@ class Binding:
     many: Many
 
 
-@dataclass(frozen=True, slots=True)
-class NodeStep:
+class NodeStep(Value):
     """Call one node. `first` feeds the first iteration of a loop, `bindings` all others (the same outside of loops)."""
 
     node: str
@@ -53,8 +50,7 @@ class NodeStep:
     """Indexes, among its siblings, of the steps that must have ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoopStep:
+class LoopStep(Value):
     """Run `body` again and again: N iterations or until a condition holds."""
 
     name: str
@@ -70,8 +66,7 @@ class LoopStep:
 Step = NodeStep | LoopStep
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value):
     """A level's order of running, and where its outputs come from."""
 
     steps: tuple[Step, ...]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from yggdrasil.core.ports import MISSING, Port, Spec, port_type
+from yggdrasil.core.value import Value
 from yggdrasil.errors import PortError
 
 OUTPUT = "output"
 """The name of a function's sole output."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Value):
     """What a function's signature says.
 
     spec      its ports; `output` unless the return type is a TypedDict or `outputs` says otherwise

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from yggdrasil.core.canonical import digest
+from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, PortError, close_names
 
 INTENT, BLUEPRINT, ARTIFACTS, DESCRIPTION, CHRONICLE = BLOCKS = (
@@ -49,8 +50,7 @@ def filled_blocks(state: Mapping[str, Any]) -> tuple[str, ...]:
     return (*core, *(name for name in state if name not in BLOCKS and filled(state[name])))
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
+class Extra(Value):
     """A block beyond the five. `keep`: it is carried over into the new state that development begins."""
 
     doc: str = ""

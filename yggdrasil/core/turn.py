@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, overload
 
 from yggdrasil.core.messages import Message, Reply, ToolCall, ToolResult
+from yggdrasil.core.value import Value
 
 SAME_CALL = 5
 """How many turns in a row may make the same call; the next one would be a loop."""
@@ -65,20 +65,17 @@ class Transcript(Sequence[Message]):
         return f"Transcript({self[:]!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value):
     """Run these tools, then ask again."""
 
     calls: tuple[ToolCall, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Value):
     """No tool is asked for: the reply is the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Value):
     """A limit is reached before these calls may run; `sentence` says which."""
 
     calls: tuple[ToolCall, ...]

@@ -7,15 +7,14 @@ and is not fed already. Several candidates that fit give no edge, but a warning 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from yggdrasil.core.ports import Spec, fits
 from yggdrasil.core.topology import Call, Edge, Endpoint
+from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value):
     """`source_role.source_port -> target_role.target_port`.
 
     loop     it closes a loop: it may stand beside another source, which then gives the first value
@@ -74,8 +73,7 @@ def register_rule(text: str, *, loop: bool = False, unless: str = "") -> None:
         RULES.append(made)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Value):
     """A node as the rules see it. `connect` names the nodes it prefers where several fit."""
 
     role: str
@@ -84,13 +82,12 @@ class Place:
     connect: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(Value):
     """What the rules gave."""
 
     edges: tuple[Edge, ...] = ()
     calls: tuple[Call, ...] = ()
-    warnings: tuple[Problem, ...] = field(default=())
+    warnings: tuple[Problem, ...] = ()
 
 
 def auto_wire(places: Mapping[str, Place], explicit: Iterable[Edge]) -> Wiring:

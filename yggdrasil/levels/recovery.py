@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from yggdrasil.abc.store import Record, Store
@@ -119,7 +119,7 @@ def _fold(found: Recovered, record: Record, cycle: Cycle, stream: str) -> None:
         _same(applied.hash, fact.content_hash, "content", fact.tick, path)
     elif isinstance(fact, Finished):
         found.effects.clear()
-        expected = finished(replace(found.status, running=fact.tick))
+        expected = finished(found.status.replace(running=fact.tick))
         _same(expected.tick_hash, fact.tick_hash, "chain", fact.tick, path)
     found.status = fold(cycle, found.status, fact, applied)
     found.head = record.sequence

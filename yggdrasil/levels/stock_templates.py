@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yggdrasil.errors import ConfigError
-from yggdrasil.levels.container import Child
+from yggdrasil.levels.container import Child, Container
 from yggdrasil.levels.graph import Graph
 from yggdrasil.levels.node import as_runnable
 from yggdrasil.levels.pipeline import Pipeline
@@ -32,16 +32,20 @@ def agent(model: Any, instructions: str | None = None, tools: Sequence[Any] = ()
 @register_template("graph", "chain")
 def chain(blocks: Mapping[str, Child]) -> Graph:
     """Blocks in a row by name, each one's only output into the next one's only required input."""
-    return _row(Graph("chain"), blocks)
+    graph = Graph("chain")
+    _row(graph, blocks)
+    return graph
 
 
 @register_template("pipeline", "sequence")
 def sequence(graphs: Mapping[str, Child]) -> Pipeline:
     """Graphs in a row by name, each one's only output into the next one's only required input."""
-    return _row(Pipeline("sequence"), graphs)
+    pipeline = Pipeline("sequence")
+    _row(pipeline, graphs)
+    return pipeline
 
 
-def _row(level: Any, children: Mapping[str, Child]) -> Any:
+def _row(level: Container, children: Mapping[str, Child]) -> None:
     if not children:
         raise ConfigError(f"a {level.kind} in a row needs children", hint='{"draft": draft, "polish": polish}')
     before = ""
@@ -50,7 +54,6 @@ def _row(level: Any, children: Mapping[str, Child]) -> Any:
         if before:
             level.add_edge(before, name)
         before = name
-    return level
 
 
 CONTRACTS: dict[str, tuple[tuple[str, ...], str]] = {

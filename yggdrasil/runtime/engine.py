@@ -8,7 +8,6 @@ where two or more are ready. Finishing order cannot change results: each step wr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -22,6 +21,7 @@ from yggdrasil.core.merge import merge
 from yggdrasil.core.plan import Binding, LoopStep, NodeStep, Plan
 from yggdrasil.core.ports import MISSING, misfit
 from yggdrasil.core.topology import OUTSIDE, Endpoint
+from yggdrasil.core.value import Value
 from yggdrasil.errors import PortError, RunError
 from yggdrasil.runtime.call import located
 from yggdrasil.runtime.group import concurrently
@@ -30,8 +30,10 @@ Table = list[Any]
 Until = Callable[[Mapping[str, Any]], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class LoopBound:
+_NONE: Mapping[str, int] = {}
+
+
+class LoopBound(Value):
     """When loops end: after `steps` iterations, or when `until` (an output that is true, or a predicate) holds.
 
     `own`: the schedule lengths that nodes bring along, used where nothing else is said.
@@ -39,7 +41,7 @@ class LoopBound:
 
     steps: int | None = None
     until: Endpoint | Until | None = None
-    own: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[str, int] = _NONE
 
 
 class Program:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from yggdrasil.abc.store import Entry, Lease, Letter, Record, Snapshot, Store, StreamInfo
@@ -187,7 +187,7 @@ class MemoryStore(Store):
         with self._opened():
             found = self._check(lease.stream, lease)
             found.expires = self._clock() + seconds
-            return replace(lease, expires=found.expires)
+            return lease.replace(expires=found.expires)
 
     async def release(self, lease: Lease) -> None:
         """Give it up."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from yggdrasil.abc.store import Lease
 from yggdrasil.errors import StoreError
@@ -184,7 +184,7 @@ class Ledger:
         found = self._check(lease.stream, self._find(lease.stream), lease)
         self.connection.execute("UPDATE stream SET expires = ? WHERE id = ?", (now + seconds, found.id))
         found.expires = now + seconds
-        return replace(lease, expires=found.expires)
+        return lease.replace(expires=found.expires)
 
     def release(self, lease: Lease) -> None:
         """Give it up, if it is still this one."""
