@@ -49,9 +49,9 @@ class Origin:
 def read_level(data: Mapping[str, Any], origin: Origin | None = None, kind: str = "") -> Container:
     """A graph, pipeline or stage from its document; ConfigError or ValidationError with the place."""
     origin = origin or Origin()
-    if origin.file is None and not origin.where:
-        refuse_secrets(data, str(origin))
     try:
+        if origin.file is None and not origin.where:
+            refuse_secrets(data, str(origin))
         return _read_level(data, origin, kind)
     except RecursionError:
         raise ConfigError("levels are nested too deep", path=str(origin)) from None
