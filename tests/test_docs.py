@@ -38,7 +38,11 @@ TWINS = [p.with_name(p.name.removesuffix(".md") + TWIN) for p in PAGES]
 FILE = re.compile(r"# ([\w./-]+\.(?:yaml|py|toml|md))")
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)|<img [^>]*src=\"([^\"]+)\"")
 
-pairs = pytest.mark.parametrize(("page", "twin"), list(zip(PAGES, TWINS, strict=True)), ids=lambda p: str(p.relative_to(ROOT)))
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+pairs = pytest.mark.parametrize(("page", "twin"), list(zip(PAGES, TWINS, strict=True)), ids=named)
 
 
 class Fence(NamedTuple):
@@ -99,11 +103,11 @@ def test_the_pair_is_there_and_of_one_structure(page: Path, twin: Path) -> None:
     assert twin.is_file(), f"{page.name} has no Russian twin"
     assert headings(page) == headings(twin)
     assert prose(page).count("\n| ") == prose(twin).count("\n| "), "the tables have different numbers of rows"
-    assert re.search("[а-яё]{4}", prose(twin)), "the twin is not in Russian"
+    assert re.search("[\u0430-\u044f]{4}", prose(twin)), "the twin is not in Russian"
 
 
 def test_no_twin_is_alone() -> None:
-    alone = {p for p in (*DOCS.rglob(f"*{TWIN}"), *ROOT.glob(f"*{TWIN}"))} - set(TWINS)
+    alone = {*DOCS.rglob(f"*{TWIN}"), *ROOT.glob(f"*{TWIN}")} - set(TWINS)
     assert not alone
 
 
@@ -117,7 +121,7 @@ def test_the_samples_are_the_same(page: Path, twin: Path) -> None:
             assert one.text == other.text, f"{twin.name}:{other.line}"
 
 
-@pytest.mark.parametrize("page", [*PAGES, *TWINS], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*PAGES, *TWINS], ids=named)
 def test_links_lead_somewhere(page: Path) -> None:
     for found in LINK.finditer(prose(page)):
         target, _, anchor = (found[1] or found[2]).partition("#")
@@ -128,13 +132,15 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert there.is_relative_to(ROOT)
         if anchor:
             assert anchor in anchors(there), f"{page.name} links to {target}#{anchor}"
-        if page.name.endswith(TWIN) and there.suffix == ".md" and there != page.with_name(page.name.replace(TWIN, ".md")):
+        own = page.with_name(page.name.replace(TWIN, ".md"))
+        if page.name.endswith(TWIN) and there.suffix == ".md" and there != own:
             assert there.name.endswith(TWIN), f"{page.name} leads a Russian reader to {target}"
 
 
 def test_every_page_is_reached_from_the_index() -> None:
     for index in (DOCS / "index.md", DOCS / "index.ru.md"):
-        linked = {(index.parent / found[1].partition("#")[0]).resolve() for found in LINK.finditer(prose(index)) if found[1]}
+        targets = (found[1].partition("#")[0] for found in LINK.finditer(prose(index)) if found[1])
+        linked = {(index.parent / target).resolve() for target in targets}
         wanted = {p for p in (TWINS if index.name.endswith(TWIN) else PAGES) if p.is_relative_to(DOCS)} - {index}
         assert not {p.name for p in wanted - linked}
 
@@ -145,7 +151,7 @@ def test_every_page_is_reached_from_the_index() -> None:
 @pytest.mark.parametrize(
     "page",
     [p for p in PAGES if any(f.language in ("python", "yaml") for f in fences(p))],
-    ids=lambda p: str(p.relative_to(ROOT)),
+    ids=named,
 )
 def test_the_samples_run(page: Path, tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_BASE_URL", "_PROXY", "_proxy"))}
@@ -167,13 +173,13 @@ def commands(page: Path) -> Iterator[list[str]]:
     for fence in fences(page):
         if fence.language == "sh":
             for line in fence.text.replace("\\\n", " ").splitlines():
-                for part in re.split(r"&&|\|\||\||;", line.partition(" #")[0]):
+                for part in re.split(r"&&|\|\||[|;>]", line.partition(" #")[0]):
                     words = shlex.split(part)
                     if words and words[0].rpartition("/")[2] == "yggdrasil":
                         yield words[1:]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_the_commands_exist(page: Path) -> None:
     from typer.main import get_command
 
@@ -220,12 +226,19 @@ def test_the_reference_names_every_error() -> None:
 
 
 def test_the_reference_names_every_key_of_a_file() -> None:
-    from yggdrasil.core.config import _LONG, LevelDocument
+    from yggdrasil.core.config import LevelDocument
+    from yggdrasil.core.longform import LONG
     from yggdrasil.levels.node import POLICIES
-    from yggdrasil.levels.world_file import _LONG_EXECUTION, _LONG_TOP, EXECUTION, TOP
+    from yggdrasil.levels.world_file import EXECUTION, TOP
 
-    names = {*LevelDocument.model_fields, *_LONG, *(POLICIES - {"auto_connect", "connect"})}
-    assert not _missing("files.md", names | {*TOP, *EXECUTION, *_LONG_TOP, *_LONG_EXECUTION})
+    names = {*LevelDocument.model_fields, *LONG, *(POLICIES - {"auto_connect", "connect"})}
+    assert not _missing("files.md", names | {*TOP, *EXECUTION})
+
+
+def test_the_reference_names_every_type_that_ships() -> None:
+    from yggdrasil.runtime.registry import STOCK
+
+    assert not _missing("files.md", set(STOCK))
 
 
 def test_the_reference_names_every_option_of_run() -> None:
