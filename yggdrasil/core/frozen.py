@@ -94,12 +94,12 @@ def _frozen(value: Any, keep: Keep | None) -> Any:
         if value - value != 0:
             raise TypeError(f"{value} is not JSON")
         return value
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
+    if isinstance(value, dict | Mapping):
+        if {*map(type, value)} - {str} and not all(isinstance(key, str) for key in value):
             raise TypeError("a key is not text")
-        return FrozenDict((str.__str__(key), _frozen(value[key], keep)) for key in sorted(value))
+        return FrozenDict([(str.__str__(key), _frozen(value[key], keep)) for key in sorted(value)])
     if isinstance(value, list | tuple):
-        return FrozenList(_frozen(item, keep) for item in value)
+        return FrozenList([_frozen(item, keep) for item in value])
     if isinstance(value, Blob):
         (keep or _no_blob)(value)
         return _frozen(value.reference(), None)

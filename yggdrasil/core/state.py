@@ -37,11 +37,14 @@ def filled(value: Any) -> bool:
         return False
     if isinstance(value, str):
         return bool(value.strip())
-    if isinstance(value, Mapping):
-        return any(filled(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(filled(item) for item in value)
-    return True
+    if isinstance(value, dict | Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return True
+    for item in value:  # noqa: SIM110 - a plain loop: this is asked for every block before every stage
+        if filled(item):
+            return True
+    return False
 
 
 def filled_blocks(state: Mapping[str, Any]) -> tuple[str, ...]:
