@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from yggdrasil.core.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Value):
     """One entry of a stream. `sequence` counts from 1 without gaps; `data` is JSON; `time` never enters a hash."""
 
     sequence: int
@@ -28,8 +26,7 @@ class Record:
     time: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value):
     """What is appended: a record without its place."""
 
     kind: str

@@ -5,25 +5,24 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Model
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.agent.loop import Loop
-from yggdrasil.agent.memory import Memory
-from yggdrasil.agent.toolbox import AnyTool, Contracts, Toolbox, as_runnable
-from yggdrasil.core.answer import NAMED, AnswerContract, output_type
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import Message, message_from_json, system, user
 from yggdrasil.core.ports import Spec, port
-from yggdrasil.core.turn import OnLimit, Transcript
 from yggdrasil.errors import ConfigError, PortError, close_names
 from yggdrasil.runtime.providers import resolve
 from yggdrasil.runtime.registry import active_registry
 
-_PLAIN_TYPES = {kind: name for name, kind in NAMED.items() if name != "text"}
+if TYPE_CHECKING:  # loaded with the first agent: declaring one is not yet running one
+    from yggdrasil.agent.memory import Memory
+    from yggdrasil.agent.toolbox import AnyTool
+    from yggdrasil.core.turn import OnLimit
+
 
 
 class Agent(Block):
@@ -63,6 +62,11 @@ class Agent(Block):
         params: Mapping[str, Any] | None = None,
         memory: bool | Memory | None = None,
     ) -> None:
+        from yggdrasil.agent.loop import Loop
+        from yggdrasil.agent.memory import Memory
+        from yggdrasil.agent.toolbox import Contracts, Toolbox, as_runnable
+        from yggdrasil.core.answer import AnswerContract, output_type
+
         _check(max_steps=max_steps, max_retries=max_retries, on_limit=on_limit)
         if isinstance(tools, str | Mapping) or not isinstance(tools, Sequence):
             raise ConfigError(f"tools is {type(tools).__name__}, not a list", hint="tools=[roll]")
@@ -139,11 +143,14 @@ class Agent(Block):
         return {"type": kind, **config} if config else kind
 
     def _saved_output(self) -> Any:
+        from yggdrasil.core.answer import NAMED
+
         output = self.output
         if isinstance(output, str | Mapping):
             return output
+        plain = {kind: name for name, kind in NAMED.items() if name != "text"}
         try:
-            return _PLAIN_TYPES[output]
+            return plain[output]
         except (KeyError, TypeError):
             raise ConfigError(
                 f"the output type {output!r} of agent {self.label} is Python only, so it cannot be saved",
@@ -172,19 +179,12 @@ class Agent(Block):
 
     def calling(self, tools: Sequence[Runnable]) -> Agent:
         """A copy that can also call `tools`; it shares the model and the memory."""
+        from yggdrasil.agent.toolbox import Toolbox
+
         other = copy.copy(self)
         other.tools = (*self.tools, *tools)
         other._runnables = (*self._runnables, *tools)
-        loop = self._loop
-        other._loop = Loop(
-            loop.model,
-            Toolbox(other._runnables, self._contracts),
-            loop.answer,
-            loop.max_steps,
-            loop.max_retries,
-            loop.on_limit,
-            loop.params,
-        )
+        other._loop = self._loop.replace(toolbox=Toolbox(other._runnables, self._contracts))
         return other
 
     def accept(self, value: Any) -> Any:
@@ -203,7 +203,7 @@ class Agent(Block):
         opening = _opening(self.instructions, inputs.get("context"))
         memory = self.memory
         before = [*opening, *(memory.messages if memory is not None else ())]
-        response, transcript = await self._loop.run(Transcript([*before, *new]), ctx)
+        response, transcript = await self._loop.run([*before, *new], ctx)
         if memory is not None:
             memory.keep(transcript[len(before) :])
         return {"response": response, "messages": transcript[len(opening) :], "tool_calls": []}

@@ -27,8 +27,9 @@ class Loop(Value):
     on_limit: OnLimit
     params: Mapping[str, Any]
 
-    async def run(self, transcript: Transcript, ctx: RunContext) -> tuple[Any, Transcript]:
+    async def run(self, opening: list[Message], ctx: RunContext) -> tuple[Any, Transcript]:
         """The answer and the whole transcript. AgentErrors carry the transcript up to where they came."""
+        transcript = Transcript(opening)
         turns = Turns(self.max_steps, self.max_retries)
         counts: dict[str, int] = {}
         tools = self.toolbox.specs

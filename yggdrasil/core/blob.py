@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from yggdrasil.core.canonical import digest_bytes
+from yggdrasil.core.value import Value
 from yggdrasil.errors import CorruptError, PortError
 
 KEY = "$blob"
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(Value):
     """Immutable bytes with a media type.
 
     `digest` is the SHA-256 of `data` in hex. In JSON a blob is

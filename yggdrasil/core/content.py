@@ -7,11 +7,11 @@ touched. History is a stream of its own: content holds its length, its head (a c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from yggdrasil.core.canonical import digest
 from yggdrasil.core.frozen import FrozenDict, FrozenList, Keep, freeze
+from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, PatchError, PortError
 
 HISTORY = "history"
@@ -29,15 +29,12 @@ OPERATIONS = {
 """RFC 6902, section 4: the operations, and the members each must have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Value):
     """Sections by name, frozen; the history's summary apart. Make one with `content_of`."""
 
     sections: Mapping[str, Any]
     digests: Mapping[str, str]
-    history: Mapping[str, Any] = field(
-        default_factory=lambda: FrozenDict(head="", length=0, recent=FrozenList())
-    )
+    history: Mapping[str, Any] = FrozenDict(head="", length=0, recent=FrozenList())
 
     @property
     def view(self) -> Mapping[str, Any]:
@@ -60,8 +57,7 @@ class Content:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Value):
     """What a patch did: the new content, the operations on sections, the entries it added to the history."""
 
     content: Content

@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from yggdrasil.core.blob import Blob
+from yggdrasil.core.value import Value
 from yggdrasil.errors import CorruptError
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Value):
     """Words."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Value):
     """A picture, by its bytes or by a URL."""
 
     blob: Blob | None = None
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Thinking:
+class Thinking(Value):
     """A model's reasoning; `signature` is opaque and goes back to its provider unchanged."""
 
     text: str
     signature: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Value):
     """A model asks for a tool. `arguments` is a mapping, or the raw text when it was not a JSON object."""
 
     id: str
@@ -45,8 +41,7 @@ class ToolCall:
     arguments: Mapping[str, Any] | str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(Value):
     """What a tool gave back, as text; `failed` when it is an error for the model to read."""
 
     id: str
@@ -58,8 +53,7 @@ class ToolResult:
 Part = Text | Image | Thinking | ToolCall | ToolResult
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value):
     """One message: who speaks, and its parts in order."""
 
     role: Role
@@ -99,8 +93,7 @@ def _part(value: str | Blob | Part) -> Part:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Value):
     """What was spent. Tokens as the provider counts them; `cost` in US dollars, None when the price is unknown."""
 
     input_tokens: int = 0
@@ -122,8 +115,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ToolSpec:
+class ToolSpec(Value):
     """A tool as a model sees it. `parameters` is a JSON Schema of type object."""
 
     name: str
@@ -131,11 +123,12 @@ class ToolSpec:
     parameters: Mapping[str, Any]
 
 
+_NO_PARAMS: Mapping[str, Any] = {}
+
 Finish = Literal["stop", "tool_calls", "length"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value):
     """One call of a language model.
 
     `messages` is read, never changed. `output` is a JSON Schema the answer must fit, or None.
@@ -145,11 +138,10 @@ class Request:
     messages: Sequence[Message]
     tools: tuple[ToolSpec, ...] = ()
     output: Mapping[str, Any] | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = _NO_PARAMS
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value):
     """What the model answered."""
 
     message: Message
@@ -173,7 +165,7 @@ def part_to_json(part: Part) -> dict[str, Any]:
         blob = part.blob
         data = None if blob is None else {"data": base64.b64encode(blob.data).decode(), "media_type": blob.media_type}
         return {"part": "image", "blob": data, "url": part.url}
-    return {"part": _TAGS[type(part)], **{name: getattr(part, name) for name in part.__slots__}}
+    return {"part": _TAGS[type(part)], **part.values()}
 
 
 def part_from_json(data: Mapping[str, Any]) -> Part:
@@ -206,7 +198,7 @@ def message_from_json(data: Mapping[str, Any]) -> Message:
 
 def usage_to_json(usage: Usage) -> dict[str, Any]:
     """Usage as JSON."""
-    return {name: getattr(usage, name) for name in usage.__slots__}
+    return usage.values()
 
 
 def reply_to_json(reply: Reply) -> dict[str, Any]:

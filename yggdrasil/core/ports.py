@@ -10,13 +10,28 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, ValidationError
 
 from yggdrasil.core.messages import Message, user
+from yggdrasil.core.value import Value
 from yggdrasil.errors import PortError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 MISSING: Final = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda self: False})()
 """What a port's default is when it has none."""
@@ -257,8 +272,10 @@ def _checker(kind: PortType) -> Callable[[Any], str]:
 
 def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
     """Pydantic's reading of a type; None for one that it cannot build, which is then checked by its class alone."""
+    from pydantic import PydanticUserError, TypeAdapter  # costs a sixth of our start-up; plain classes do without
+
     try:
-        return TypeAdapter[Any](annotation, config=ConfigDict(arbitrary_types_allowed=True))
+        return TypeAdapter[Any](annotation, config={"arbitrary_types_allowed": True})
     except (PydanticUserError, NameError, TypeError, RecursionError):
         return None
 
@@ -321,8 +338,10 @@ Many = Literal["single", "first", "list", "concat", "sum", "dict"]
 MANY: Final = get_args(Many)
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+_ANY = port_type("any")
+
+
+class Port(Value):
     """A named, typed place where a value goes in or comes out.
 
     optional  an input that may be absent, an output that may not come
@@ -331,7 +350,7 @@ class Port:
     """
 
     name: str
-    type: PortType = field(default_factory=lambda: port_type("any"))
+    type: PortType = _ANY
     optional: bool = False
     default: Any = MISSING
     many: Many = "single"
@@ -363,12 +382,14 @@ def port(name: str, kind: Any = "any", **rest: Any) -> Port:
     return Port(name, port_type(kind), **rest)
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+_NO_PORTS: Mapping[str, Port] = {}
+
+
+class Spec(Value):
     """The ports of something that runs, and what it is for."""
 
-    inputs: Mapping[str, Port] = field(default_factory=dict)
-    outputs: Mapping[str, Port] = field(default_factory=dict)
+    inputs: Mapping[str, Port] = _NO_PORTS
+    outputs: Mapping[str, Port] = _NO_PORTS
     doc: str = ""
 
     @classmethod

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from yggdrasil.core.canonical import digest
+from yggdrasil.core.frozen import FrozenDict
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, PortError, close_names
 
@@ -60,11 +60,10 @@ class Extra(Value):
     keep: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StateSchema:
+class StateSchema(Value):
     """The five blocks and, where a world needs more, extra ones; `slots` names the artifacts' slots when fixed."""
 
-    extra: Mapping[str, Extra] = field(default_factory=dict)
+    extra: Mapping[str, Extra] = FrozenDict()
     slots: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

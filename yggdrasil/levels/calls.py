@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from yggdrasil.abc.context import RunContext
@@ -110,5 +109,5 @@ def calling_spec(spec: Spec, tools: Mapping[str, Runnable], bound: Sequence[tupl
     hidden = {}
     for tool, name in bound:
         found = tools[tool].spec.inputs[name]
-        hidden[bound_port(tool, name)] = replace(found, name=bound_port(tool, name))
+        hidden[bound_port(tool, name)] = found.replace(name=bound_port(tool, name))
     return Spec({**spec.inputs, **hidden}, spec.outputs, spec.doc)

@@ -46,7 +46,7 @@ def join(plain: Topology, wiring: Wiring) -> Joined:
                 hidden = bound_port(*end)
                 if agent in specs and hidden not in specs[agent].inputs:
                     above = specs[agent]
-                    port = replace(found, name=hidden)
+                    port = found.replace(name=hidden)
                     specs[agent] = Spec({**above.inputs, hidden: port}, above.outputs, above.doc)
                     bound.setdefault(agent, []).append((end.node, end.port))
                     ahead.append(Endpoint(agent, hidden))
