@@ -20,6 +20,7 @@ from yggdrasil.core.messages import Usage
 T = TypeVar("T")
 
 
+_NOTHING = Usage()
 _NO_OPTIONS: Mapping[str, Any] = {}
 
 
@@ -57,7 +58,7 @@ class Run:
         self.effects, self.hooks, self.clock, self.loop_steps = effects, hooks, clock, loop_steps
         self.options = options
         self.sequence = 0
-        self.usage = Usage()
+        self.usage = _NOTHING
 
     def under(self, **changed: Any) -> Run:
         """A run inside this one that differs in what is `changed`; `absorb` it when it has ended."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from yggdrasil.core.ports import MISSING, Port, Spec, misfit
+from yggdrasil.core.ports import MISSING, Spec, misfit
 from yggdrasil.errors import PortError, close_names
 
 RESERVED = frozenset({
@@ -24,16 +24,23 @@ def bind(spec: Spec, value: Any, named: Mapping[str, Any], path: str = "") -> di
     """
     ports = spec.inputs
     given: dict[str, Any] = {}
+    main = ""
     if value is not None:
-        if isinstance(value, Mapping) and value.keys() <= ports.keys() and not _is_value(spec, value, named):
+        if isinstance(value, Mapping) and value.keys() <= ports.keys() and (value or not _is_value(spec, value, named)):
             given.update(value)
         else:
-            given[_main(spec, value, path)] = value
+            main = _main(spec, value, path)
+            given[main] = value
     for name, item in named.items():
         if name in given:
             raise PortError(f"input {name!r} is given twice", path=path)
         given[name] = item
-    check_inputs(spec, given, path)
+    try:
+        check_inputs(spec, given, path)
+    except PortError:
+        if main and isinstance(value, Mapping) and misfit(ports[main].type, value):
+            raise _unknown(spec, value, path) from None  # the mapping was meant to name ports
+        raise
     return with_defaults(spec, given)
 
 
@@ -48,23 +55,28 @@ def with_defaults(spec: Spec, given: dict[str, Any]) -> dict[str, Any]:
 def _is_value(spec: Spec, value: Mapping[str, Any], named: Mapping[str, Any]) -> bool:
     """An empty mapping names no port: it is the value of a sole required input that takes mappings."""
     required = [p for n, p in spec.inputs.items() if p.required and n not in named]
-    return not value and len(required) == 1 and required[0].type.name != "any" and not misfit(required[0].type, value)
+    return len(required) == 1 and required[0].type.name != "any" and not misfit(required[0].type, value)
 
 
 def _main(spec: Spec, value: Any, path: str) -> str:
-    required = [n for n, p in spec.inputs.items() if p.required]
-    chosen = required[0] if len(required) == 1 else next(iter(spec.inputs), "") if not required else ""
-    if isinstance(value, Mapping) and (not chosen or misfit(spec.inputs[chosen].type, value)):
-        unknown = next((k for k in value if k not in spec.inputs), "")
-        raise PortError(f"there is no input {unknown!r}; {close_names(str(unknown), spec.inputs)}", path=path)
-    if chosen:
-        return chosen
+    required = [n for n, p in spec.inputs.items() if p.default is MISSING and not p.optional]
+    if len(required) == 1:
+        return required[0]
+    if not required and spec.inputs:
+        return next(iter(spec.inputs))
+    if isinstance(value, Mapping):
+        raise _unknown(spec, value, path)
     names = ", ".join(spec.inputs) or "none"
     raise PortError(
         f"a bare value goes to the sole required input, and there are {len(required)} (inputs: {names})",
         path=path,
         hint=_call(required),
     )
+
+
+def _unknown(spec: Spec, value: Mapping[Any, Any], path: str) -> PortError:
+    name = next((k for k in value if k not in spec.inputs), "")
+    return PortError(f"there is no input {name!r}; {close_names(str(name), spec.inputs)}", path=path)
 
 
 def _call(names: list[str]) -> str:
@@ -75,7 +87,7 @@ def _call(names: list[str]) -> str:
 
 
 def check_inputs(spec: Spec, given: Mapping[str, Any], path: str = "") -> None:
-    """PortError when an input is unknown, missing, or does not fit its port."""
+    """PortError when an input is unknown, missing, or does not fit its port. None fits an optional one."""
     ports = spec.inputs
     for name, item in given.items():
         port = ports.get(name)
@@ -86,7 +98,9 @@ def check_inputs(spec: Spec, given: Mapping[str, Any], path: str = "") -> None:
                 path=path,
                 hint=f"run({option}=...) is an option" if option else "",
             )
-        check_value(port, item, "input", path)
+        reason = misfit(port.type, item)
+        if reason and not (item is None and (port.optional or port.default is None)):
+            raise PortError(f"input {name!r} {reason}", path=path)
     for name, port in ports.items():
         if name not in given and not port.optional and port.default is MISSING:
             missing = [n for n, p in ports.items() if p.required and n not in given]
@@ -104,14 +118,9 @@ def check_outputs(spec: Spec, given: Any, path: str = "") -> None:
         port = ports.get(name)
         if port is None:
             raise PortError(f"it gave an undeclared output {name!r}; {close_names(str(name), ports)}", path=path)
-        check_value(port, item, "output", path)
+        reason = misfit(port.type, item)
+        if reason and not (item is None and port.optional):
+            raise PortError(f"output {name!r} {reason}", path=path)
     for name, port in ports.items():
         if name not in given and not port.optional:
             raise PortError(f"it did not give its output {name!r}", path=path, hint=f'return {{"{name}": ...}}')
-
-
-def check_value(port: Port, value: Any, side: str, path: str) -> None:
-    """PortError when `value` does not fit `port`. None fits an optional input that has None as default."""
-    reason = misfit(port.type, value)
-    if reason and not (value is None and (port.optional or port.default is None)):
-        raise PortError(f"{side} {port.name!r} {reason}", path=path)
