@@ -53,7 +53,7 @@ async def _call(what: Runnable, inputs: Any, named: Mapping[str, Any], options: 
         options = {k: v for k, v in options.items() if v is not None and v is not False}
     if not options:
         ctx = RunContext(Run(), what.label)
-        return await _perform(what, bind(what.spec, what.accept(inputs), named, ctx.name), ctx)
+        return await _execute(what, bind(what.spec, what.accept(inputs), named, ctx.name), ctx)
     profile = _Profile() if options.get("profile") else None
     ctx = _context(what, options, profile)
     values = bind(what.spec, what.accept(inputs), named, ctx.path)

@@ -154,7 +154,15 @@ class _Node(_Step):
         """Gather the inputs, call the block, keep its outputs."""
         here = RunContext(ctx.run, self._name, ctx, ctx.budget)
         try:
-            inputs = self._inputs(table, here, previous, first)
+            if self._plain is None:
+                inputs = self._gather(table, here, previous, first)
+            else:
+                try:
+                    inputs = {name: table[slot][port] for name, slot, port in self._plain}
+                    if self._constants:
+                        inputs |= self._constants
+                except (KeyError, TypeError):  # something did not come
+                    inputs = self._gather(table, here, previous, first)
             if inputs is None:
                 table[self._slot] = None
                 return
@@ -174,17 +182,8 @@ class _Node(_Step):
         if ctx.run.hooks:
             here.emit(NodeFinished, outputs=tuple(outputs))
 
-    def _inputs(self, table: Table, here: RunContext, previous: Table, first: bool) -> dict[str, Any] | None:
-        """What the block is given; None when something it needs did not come."""
-        if self._plain is not None:
-            try:
-                inputs = {name: table[slot][port] for name, slot, port in self._plain}
-            except (KeyError, TypeError):  # something did not come
-                return self._gather(table, here, previous, first)
-            return inputs | self._constants if self._constants else inputs
-        return self._gather(table, here, previous, first)
-
     def _gather(self, table: Table, here: RunContext, previous: Table, first: bool) -> dict[str, Any] | None:
+        """What the block is given; None when something it needs did not come."""
         inputs = {}
         for feed in self._first if first else self._later:
             value = feed.value(table, previous, here)
