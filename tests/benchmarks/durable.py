@@ -144,7 +144,7 @@ async def measure(folder: Path, rounds: int) -> tuple[dict[str, list[float]], fl
             "bare writer thread, blocking caller": (bare_thread(folder / "thread.db"), 150),
             "bare writer thread, asyncio caller": (bare_thread_awaited(folder / "awaited.db"), 150),
             "SqliteStore, 1 caller": (one_caller(alone), 150),
-            f"SqliteStore, {CALLERS} callers": (many_callers(shared), CALLERS * 12),
+            f"SqliteStore, {CALLERS} callers": (many_callers(shared), CALLERS * 40),
         }
         rates: dict[str, list[float]] = {name: [] for name in kinds}
         for turn in range(-2, rounds):  # the first two warm up
@@ -158,7 +158,7 @@ async def measure(folder: Path, rounds: int) -> tuple[dict[str, list[float]], fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rates, held = asyncio.run(measure(Path(folder), options.rounds))

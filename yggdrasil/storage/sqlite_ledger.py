@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from yggdrasil.abc.store import Lease
 from yggdrasil.errors import StoreError
@@ -26,7 +27,11 @@ _FIND = """SELECT id, owner, base, holder, token, expires, pid, host, machine, s
      WHERE record.id > (SELECT record FROM place WHERE place = 0) AND place >> 36 = stream.id ORDER BY id DESC LIMIT 1),
     (SELECT place FROM place WHERE place > id << 36 AND place <= (id << 36 | 68719476735) ORDER BY place DESC LIMIT 1)
 ) FROM stream WHERE name = ?"""
-_INSERT = "INSERT INTO record (id, place, kind, time, checksum, data) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = {
+    # many rows in one statement: sqlite3 gives the interpreter lock away once a statement, and getting it back costs
+    size: "INSERT INTO record (id, place, kind, time, checksum, data) VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?)"] * size)
+    for size in (64, 8, 1)
+}
 
 
 @dataclass(slots=True)
@@ -93,8 +98,7 @@ class Ledger:
     def commit(self) -> None:
         """Write the rows and make everything durable."""
         if self._pending:
-            self.connection.executemany(_INSERT, self._pending)
-            self._pending.clear()
+            self._write_rows()
         if self._last - self._placed >= LOOSE:
             self.connection.execute(
                 "INSERT INTO place (place, record) SELECT place, id FROM record WHERE id > ?", (self._placed,)
@@ -102,6 +106,14 @@ class Ledger:
             self.connection.execute("UPDATE place SET record = ? WHERE place = 0", (self._last,))
             self._placed = self._last
         self.connection.execute("COMMIT")
+
+    def _write_rows(self) -> None:
+        rows, done = self._pending, 0
+        for size, statement in _INSERT.items():
+            while len(rows) - done >= size:
+                self.connection.execute(statement, [*chain.from_iterable(rows[done : done + size])])
+                done += size
+        rows.clear()
 
     def rollback(self) -> None:
         """Undo everything since `begin`."""

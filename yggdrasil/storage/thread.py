@@ -17,7 +17,7 @@ from typing import Any, cast, final
 
 from yggdrasil.errors import StoreError
 
-BATCH = 1024
+BATCH = 128  # not all who wait: while one batch waits for the disk, those of the last one are at work
 
 
 class Waiter(ABC):
