@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from yggdrasil.abc.context import RunContext
     from yggdrasil.abc.runnable import Runnable
     from yggdrasil.agent.block import Agent
-    from yggdrasil.blocks.function import block, tool
     from yggdrasil.core.blob import Blob
     from yggdrasil.core.budget import Budget
     from yggdrasil.core.events import Event
@@ -73,6 +72,7 @@ if TYPE_CHECKING:
     from yggdrasil.levels.world import World
     from yggdrasil.models.scripted import ScriptedModel
     from yggdrasil.runtime.call import run_sync
+    from yggdrasil.runtime.function import block, tool
     from yggdrasil.runtime.registry import register
 
 __version__ = "0.1.0"
@@ -153,10 +153,10 @@ _HOMES = {
     "Stage": "yggdrasil.levels.stage",
     "Usage": "yggdrasil.core.messages",
     "World": "yggdrasil.levels.world",
-    "block": "yggdrasil.blocks.function",
+    "block": "yggdrasil.runtime.function",
     "register": "yggdrasil.runtime.registry",
     "run_sync": "yggdrasil.runtime.call",
-    "tool": "yggdrasil.blocks.function",
+    "tool": "yggdrasil.runtime.function",
 }
 
 

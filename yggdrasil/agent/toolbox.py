@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.agent.function import FunctionTool
+from yggdrasil.core.binding import with_defaults
 from yggdrasil.core.events import ToolCalled, ToolReturned
 from yggdrasil.core.messages import ToolCall, ToolResult, ToolSpec
 from yggdrasil.core.ports import Port
@@ -20,6 +20,7 @@ from yggdrasil.errors import (
     StoreError,
     close_names,
 )
+from yggdrasil.runtime.function import FunctionBlock
 from yggdrasil.runtime.group import concurrently
 from yggdrasil.runtime.registry import active_registry
 
@@ -78,7 +79,9 @@ def as_runnable(tool: AnyTool) -> Runnable:
         kind = config.pop("type")
         return active_registry().build(kind if "/" in kind else f"tool/{kind}", config)
     if callable(tool) and not isinstance(tool, type):
-        return FunctionTool(tool)
+        made = FunctionBlock(tool)
+        made.require_config()
+        return made
     raise ConfigError(
         f"{tool!r} is no tool", hint="a function, @tool, a block, graph, pipeline, agent or world, or the name of one"
     )
@@ -132,7 +135,7 @@ class Toolbox:
             content, failed = f"there is no tool {call.name!r}; {close_names(call.name, self._tools)}", True
         else:
             try:
-                inputs = tool.contract.read(call.arguments)
+                inputs = with_defaults(tool.runnable.spec, tool.contract.read(call.arguments))
             except ArgumentsError as error:
                 content, failed = str(error), True
             else:

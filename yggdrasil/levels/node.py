@@ -8,9 +8,9 @@ from typing import Any
 
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.blocks.function import FunctionBlock
 from yggdrasil.core.ports import Spec
 from yggdrasil.errors import ConfigError, close_names
+from yggdrasil.runtime.function import FunctionBlock
 from yggdrasil.runtime.limits import Limits
 from yggdrasil.runtime.wrap import Cache, Gate, Limit, Retry, Timeout, gated
 

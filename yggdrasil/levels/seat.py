@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yggdrasil.abc.context import RunContext
-from yggdrasil.core.binding import check_inputs, check_outputs
+from yggdrasil.core.binding import check_inputs, check_outputs, with_defaults
 from yggdrasil.core.cycle import CANON, DEVELOPMENT, PATCH, UPDATE, Condition, Step
 from yggdrasil.core.ports import fits, port_type
 from yggdrasil.core.state import BLOCKS, StateSchema
@@ -80,7 +80,7 @@ class Seat:
             values = {**state, WORLD: world, ACTION: action, PROPOSAL: proposal}
             found = {name: values[name] for name in ports if values.get(name) is not None}
         check_inputs(self.block.spec, found, self.name)
-        return found
+        return with_defaults(self.block.spec, found)
 
     async def run(self, inputs: Mapping[str, Any], ctx: RunContext) -> Any:
         """The value of the block it fills; None when it did not come."""

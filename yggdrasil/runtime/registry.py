@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.errors import ConfigError, UnknownTypeError, YggdrasilError, close_names
+from yggdrasil.errors import ConfigError, UnknownTypeError, YggdrasilError, close_names, closest
 
 if TYPE_CHECKING:
     from importlib import metadata
@@ -63,7 +63,9 @@ class Registry:
         """The factory of a name; UnknownTypeError with close names."""
         found = self._find(name)
         if found is None:
-            raise UnknownTypeError(f"no block type {name!r}; {close_names(name, self.names())}")
+            close = closest(name, self.names())
+            hint = f"type: {close}" if close else f'@block("{name}") above a function, or @register above a class'
+            raise UnknownTypeError(f"no block type {name!r}; {close_names(name, self.names())}", hint=hint)
         return found
 
     def _find(self, name: str) -> Factory | None:

@@ -27,11 +27,9 @@ _FIND = """SELECT id, owner, base, holder, token, expires, pid, host, machine, s
      WHERE record.id > (SELECT record FROM place WHERE place = 0) AND place >> 36 = stream.id ORDER BY id DESC LIMIT 1),
     (SELECT place FROM place WHERE place > id << 36 AND place <= (id << 36 | 68719476735) ORDER BY place DESC LIMIT 1)
 ) FROM stream WHERE name = ?"""
-_INSERT = {
-    # many rows in one statement: sqlite3 gives the interpreter lock away once a statement, and getting it back costs
-    size: "INSERT INTO record (id, place, kind, time, checksum, data) VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?)"] * size)
-    for size in (64, 8, 1)
-}
+_COLUMNS = "INSERT INTO record (id, place, kind, time, checksum, data) VALUES "
+# many rows in one statement: sqlite3 gives the interpreter lock away once a statement, and getting it back costs
+_INSERT = {size: _COLUMNS + ", ".join(["(?, ?, ?, ?, ?, ?)"] * size) for size in (64, 8, 1)}
 
 
 @dataclass(slots=True)

@@ -47,6 +47,7 @@ class FunctionBlock(Block):
         self.blocking = blocking
         self.idempotent = idempotent
         self.bound = _bound(self.name, dict(bound or {}), signature.config)
+        self._missing = [k for k, default in signature.config.items() if default is MISSING and k not in self.bound]
         self._spec = _with_many(self.name, signature.spec, self.many)
         self._only = "" if signature.several else next(iter(self._spec.outputs), "")
         self._context = signature.context
@@ -105,9 +106,17 @@ class FunctionBlock(Block):
             )
         return dict(self.bound)
 
+    def require_config(self) -> None:
+        """ConfigError when a keyword-only parameter has neither a default nor a value."""
+        if self._missing:
+            raise ConfigError(
+                f"{self.name} has keyword-only parameters (its config) without a value: {', '.join(self._missing)}",
+                hint=f"block({self.name}).configured({self._missing[0]}=...), or give it a default",
+            )
+
     def configured(self, **config: Any) -> FunctionBlock:
         """The same function with other keyword-only arguments: what a config builds."""
-        return FunctionBlock(
+        made = FunctionBlock(
             self.function,
             block_type=self.block_type,
             name=self.name,
@@ -117,6 +126,8 @@ class FunctionBlock(Block):
             idempotent=self.idempotent,
             bound=config,
         )
+        made.require_config()
+        return made
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function itself gives."""
@@ -124,6 +135,8 @@ class FunctionBlock(Block):
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Call the function."""
+        if self._missing:
+            self.require_config()
         result = await self._invoke(inputs, ctx)
         if self._only:
             return {self._only: result}
@@ -142,9 +155,6 @@ def _bound(name: str, given: dict[str, Any], config: Mapping[str, Any]) -> dict[
     for key in given:
         if key not in config:
             raise ConfigError(f"{name} has no config {key!r}; {close_names(key, config)}")
-    missing = [key for key, default in config.items() if default is MISSING and key not in given]
-    if missing:
-        raise ConfigError(f"{name} needs config {', '.join(missing)}")
     return given
 
 
