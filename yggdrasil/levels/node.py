@@ -104,13 +104,14 @@ def check_policies(policies: Mapping[str, Any]) -> None:
 
 
 def as_runnable(what: Runnable | Callable[..., Any]) -> Runnable:
-    """What is runnable as it is; a plain function becomes a block."""
-    if isinstance(what, Runnable):
-        return what
+    """What is runnable as it is; a plain function becomes a block. ConfigError for what cannot be a node."""
     if isinstance(what, type):
         raise ConfigError(f"{what.__name__} is a class, not a block", hint=f"{what.__name__}()")
-    if callable(what):
-        return FunctionBlock(what)
-    raise ConfigError(
-        f"{type(what).__name__} cannot be a node", hint="a block, a level, a function, a config mapping, or a path"
-    )
+    if not isinstance(what, Runnable):
+        if not callable(what):
+            hint = "a block, a level, a function, a config mapping, or a path"
+            raise ConfigError(f"{type(what).__name__} cannot be a node", hint=hint)
+        what = FunctionBlock(what)
+    if isinstance(what, FunctionBlock):
+        what.require_config()
+    return what

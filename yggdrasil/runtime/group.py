@@ -33,7 +33,7 @@ class _NativeGroup:
     """A task group on asyncio.
 
     The library's own leaves its parent marked as cancelled when a child fails while the parent waits at the end
-    (Python 3.11 and 3.12), and anyio's costs five times as much a task. Children are cancelled once, so that
+    (before Python 3.13), and anyio's costs five times as much a task. Children are cancelled once, so that
     what they do to clean up is not interrupted.
     """
 
