@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 from tests.benchmarks.measure import heading, line
@@ -36,7 +37,7 @@ asyncio.run(main())
 
 
 def size(path: Path) -> int:
-    """Bytes of a store: the database, what its log adds to it, and its blobs. Files alone would lag a checkpoint behind."""
+    """Bytes of a store: the database with its log, and its blobs. Its file alone would lag a checkpoint behind."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         pages, page = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     blobs = path.with_name(f"{path.name}.blobs")
@@ -61,7 +62,7 @@ def measure() -> None:
         path = Path(folder) / "midgard.db"
         seen = asyncio.run(live(path))
         assert len(seen) == TICKS + 1
-        gaps = [b[0] - a[0] for a, b in zip(seen, seen[1:], strict=False)]
+        gaps = [b[0] - a[0] for a, b in pairwise(seen)]
         early, late = (statistics.median(gaps[a:b]) * 1e3 for a, b in WINDOWS)
         line("time a tick, median", f"{late:.3f} ms", f"{early:.3f} ms", f"{late / early:.3f}", "at most 1.15",
              kept=late / early <= 1.15)  # fmt: skip

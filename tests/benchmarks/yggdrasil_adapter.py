@@ -185,9 +185,11 @@ async def world(agents, steps, model_called, mark):
         return [{"op": "replace", "path": "/clock/step", "value": step}, *remembered]
 
     living = World("square")
-    for name, stage in (("philosopher", philosopher), ("author", author), ("architect", architect), ("creator", creator)):
-        living.add_stage(name, stage)
+    living.add_stage("philosopher", philosopher)
+    living.add_stage("author", author)
     living.add_stage("environment", {"update": update, "development": development})
+    living.add_stage("architect", architect)
+    living.add_stage("creator", creator)
     living.set_initial_world(
         {"clock": {"step": 0}, "memories": {str(i): ["The day begins."] for i in range(agents)}}
     )
