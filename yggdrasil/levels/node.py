@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -103,7 +103,7 @@ def check_policies(policies: Mapping[str, Any]) -> None:
             raise ConfigError(f"{name} is {value!r}", hint=hint)
 
 
-def as_runnable(what: Runnable | Callable[..., Any]) -> Runnable:
+def as_runnable(what: Any) -> Runnable:
     """What is runnable as it is; a plain function becomes a block. ConfigError for what cannot be a node."""
     if isinstance(what, type):
         raise ConfigError(f"{what.__name__} is a class, not a block", hint=f"{what.__name__}()")
