@@ -189,6 +189,8 @@ async def test_refs(tmp_path: Path) -> None:
     assert outer.nodes["a"].retry == 2
     assert outer.to_config(refs=True)["nodes"] == {"a": {"ref": "inner.yaml", "retry": 2}, "b": {"ref": "inner.yaml"}}
     assert outer.to_config()["nodes"]["b"]["nodes"] == {"scale": {"type": "demo/scale", "factor": 3.0}}
+    with pytest.raises(ConfigError, match=r"inner\.yaml is not there"):
+        outer.save(tmp_path / "elsewhere" / "again.yaml", refs=True)
     outer.save(tmp_path / "again.yaml", refs=True)
     assert (await Pipeline.load(tmp_path / "again.yaml").run(1.0)).output == 9.0
 
@@ -218,6 +220,24 @@ def test_a_wrong_file_says_where(files: dict[str, str], sentence: str, tmp_path:
     with pytest.raises(YggdrasilError, match=sentence) as caught:
         Graph.load(tmp_path / "a.yaml")
     assert ".yaml" in caught.value.path
+
+
+def test_a_file_may_ask_for_the_default_edges() -> None:
+    class Maker(Scale):
+        block_type = "tokenizer/demo"
+        spec = Spec.declare({"text": str}, {"token_ids": list})
+
+    class Taker(Scale):
+        block_type = "conditioner/demo"
+        spec = Spec.declare({"input": list}, {"embedding": list})
+
+    register("tokenizer/demo")(Maker)
+    register("conditioner/demo")(Taker)
+    nodes = {"a": {"type": "tokenizer/demo", "auto_connect": True}, "b": {"type": "conditioner/demo", "connect": "a"}}
+    graph = Graph.from_config({"nodes": nodes})
+    assert [str(e) for e in graph.edges] == ["a.token_ids -> b.input"]
+    again = Graph.from_config(graph.to_config())
+    assert [str(e) for e in again.edges] == ["a.token_ids -> b.input"]
 
 
 def test_nested_too_deep() -> None:

@@ -305,9 +305,15 @@ class Container(Runnable):
         return level
 
     def save(self, path: str | Path, *, refs: bool = False) -> None:
-        """Write its document as YAML, or as JSON when the path ends in .json."""
-        from yggdrasil.storage.files import write_config
+        """Write its document as YAML, or as JSON when the path ends in .json.
 
+        `refs=True` keeps what came from files as refs; ConfigError when one would not be found beside `path`.
+        """
+        from yggdrasil.storage.files import resolve_ref, write_config
+
+        for node in self.nodes.values():
+            if refs and node.ref is not None:
+                resolve_ref(node.ref, file=path, root=Path(path).parent)
         write_config(path, self.to_config(refs=refs))
 
     # --- walking

@@ -107,11 +107,10 @@ def as_runnable(what: Any) -> Runnable:
     """What is runnable as it is; a plain function becomes a block. ConfigError for what cannot be a node."""
     if isinstance(what, type):
         raise ConfigError(f"{what.__name__} is a class, not a block", hint=f"{what.__name__}()")
-    if not isinstance(what, Runnable):
-        if not callable(what):
-            hint = "a block, a level, a function, a config mapping, or a path"
-            raise ConfigError(f"{type(what).__name__} cannot be a node", hint=hint)
-        what = FunctionBlock(what)
-    if isinstance(what, FunctionBlock):
-        what.require_config()
-    return what
+    if not isinstance(what, Runnable) and not callable(what):
+        hint = "a block, a level, a function, a config mapping, or a path"
+        raise ConfigError(f"{type(what).__name__} cannot be a node", hint=hint)
+    made: Runnable = what if isinstance(what, Runnable) else FunctionBlock(what)
+    if isinstance(made, FunctionBlock):
+        made.require_config()
+    return made
