@@ -45,7 +45,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 
@@ -71,11 +71,19 @@ def close_names(name: str, available: Iterable[str]) -> str:
     names = sorted(set(available))
     close = get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
+        # names that begin alike are close, all of them: only those about as close as the closest are worth a word
+        near = {n: SequenceMatcher(None, name, n).ratio() for n in close}
+        close = [n for n in close if near[n] > near[close[0]] - 0.15]
         return "did you mean " + " or ".join(repr(n) for n in close) + "?"
     if not names:
         return "nothing is available"
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"available: {shown}"
+
+
+def closest(name: str, available: Iterable[str]) -> str:
+    """The name nearest to `name`; "" when none is near."""
+    return next(iter(get_close_matches(name, sorted(set(available)), n=1, cutoff=0.5)), "")
 
 
 class YggdrasilError(Exception):

@@ -112,6 +112,9 @@ class StandardCatalog:
     def _content(
         self, kind: str, name: str, path: Path, project: Project | None, overlay: str | None, origin: str = "plugin"
     ) -> Found:
+        if name and project is not None and not project.holds(path):
+            hint = f"copy it into {show(project.root / PLACES[kind][0])}"
+            raise ConfigError("a symbolic link leads out of the project", path=show(path), hint=hint)
         scope = self._scope(path, project, origin)
         origin = origin if project is None else project.origin
         root = path.resolve().parent if project is None else project.root
@@ -137,7 +140,7 @@ class StandardCatalog:
                 with using(layer):
                     yield layer
             except UnknownTypeError as error:
-                if origin == "file" and (path.parent / "blocks").is_dir() and not error.hint:
+                if origin == "file" and (path.parent / "blocks").is_dir():
                     error.hint = (
                         f"{show(path.parent / 'blocks')} is not loaded: the file lies outside of the project you stand "
                         "in; if you trust it, put it under worlds/ of a project"

@@ -44,6 +44,9 @@ def load(project: Project, path: Path) -> ModuleType:
 
     ConfigError names the file and the line when it cannot be imported.
     """
+    if not project.holds(path):
+        hint = "copy the file into the project: code outside of it is never loaded"
+        raise ConfigError("a symbolic link leads out of the project", path=show(path), hint=hint)
     parts = path.resolve().relative_to(project.root).with_suffix("").parts
     name = ".".join((package_of(project), *parts))
     try:

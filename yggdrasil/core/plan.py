@@ -261,7 +261,8 @@ def back_edges(topology: Topology, group: Sequence[str], feeds: Feeds) -> set[tu
 
 def _loop(topology: Topology, group: list[str], feeds: Feeds, after: tuple[int, ...]) -> LoopStep:
     if not topology.loops:
-        raise ValidationError([_cycle_problem(group, "a cycle is not allowed here: only a graph may loop")])
+        hint = "take one of these edges out, or put what goes round into a graph"
+        raise ValidationError([_cycle_problem(group, "a cycle is not allowed here: only a graph may loop", hint)])
     back = back_edges(topology, group, feeds)
     following: dict[str, set[str]] = {n: set() for n in group}
     for node in group:
@@ -298,9 +299,8 @@ def _loop_bindings(
     return tuple(first), tuple(later)
 
 
-def _cycle_problem(group: Sequence[str], sentence: str) -> Problem:
-    return Problem(
-        " -> ".join([*group, group[0]]),
-        sentence,
-        "give one of its inputs a value from outside (expose_input), a default, or take an edge out",
-    )
+_FIRST = "give one of its inputs a value from outside (expose_input), a default, or take an edge out"
+
+
+def _cycle_problem(group: Sequence[str], sentence: str, hint: str = _FIRST) -> Problem:
+    return Problem(" -> ".join([*group, group[0]]), sentence, hint)

@@ -268,6 +268,8 @@ class Opening:
     async def __aenter__(self) -> LiveWorld:
         """Open the store, take the lease, and fold the world from its journal, or begin it."""
         definition = self._definition
+        if not definition.ended and not self._read_only:
+            definition.validate(strict=True)  # before the store is opened: what is wrong leaves no file behind
         own = not isinstance(self._given, Store)
         store = open_store(self._given)
         if own:
@@ -278,7 +280,6 @@ class Opening:
                 return LiveWorld(definition, store, self._stream, _ended(definition), None)
             if self._read_only:
                 return await self._read(store)
-            definition.validate(strict=True)
             return await self._live(store)
         except BaseException:
             await self._leave()

@@ -12,10 +12,10 @@ from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.config import LevelDocument, read_call, read_document, split_edge
 from yggdrasil.core.longform import is_level
 from yggdrasil.core.secrets import refuse_secrets
-from yggdrasil.errors import ConfigError, YggdrasilError
+from yggdrasil.errors import ConfigError, ValidationError, YggdrasilError
 from yggdrasil.levels.container import Container
 from yggdrasil.levels.graph import Graph
-from yggdrasil.levels.node import POLICIES
+from yggdrasil.levels.node import POLICIES, check_policies
 from yggdrasil.levels.pipeline import Pipeline
 from yggdrasil.levels.stage import Stage
 from yggdrasil.runtime.registry import active_registry
@@ -68,7 +68,7 @@ def _read_level(data: Mapping[str, Any], origin: Origin, kind: str) -> Container
     )
     for name, node in document.nodes.items():
         place = origin.below(f"nodes/{name}")
-        with _located(place):
+        with located(place):
             block, policies = read_node(node, place)
             level.add(name, block, **policies)
     _join(level, document, origin)
@@ -82,35 +82,42 @@ def _read_level(data: Mapping[str, Any], origin: Origin, kind: str) -> Container
 
 def _join(level: Container, document: LevelDocument, origin: Origin) -> None:
     for number, text in enumerate(document.edges):
-        with _located(origin.below(f"edges/{number}")):
+        with located(origin.below(f"edges/{number}"), always=True):
             level.add_edge(*split_edge(text))
     for number, text in enumerate(document.calls):
-        with _located(origin.below(f"calls/{number}")):
+        with located(origin.below(f"calls/{number}"), always=True):
             call = read_call(text)
             level.add_call(call.source, call.target)
     for name, ends in (document.inputs or {}).items():
-        with _located(origin.below(f"inputs/{name}")):
+        with located(origin.below(f"inputs/{name}"), always=True):
             for end in [ends] if isinstance(ends, str) else ends:
                 level.expose_input(end, name=name)
     for name, end in (document.outputs or {}).items():
-        with _located(origin.below(f"outputs/{name}")):
+        with located(origin.below(f"outputs/{name}"), always=True):
             level.expose_output(end, name=name)
 
 
 @contextmanager
-def _located(origin: Origin) -> Iterator[None]:
-    """Errors from inside say where they come from."""
+def located(origin: Origin, *, always: bool = False) -> Iterator[None]:
+    """Errors from inside say where they come from; `always`: what they say of their place stands below it."""
     try:
         yield
     except YggdrasilError as error:
+        if isinstance(error, ValidationError) and always:
+            there = [replace(p, path=f"{origin}: {p.path}" if p.path else str(origin)) for p in error.problems]
+            raise ValidationError(there) from None
         if not error.path:
             error.path = str(origin)
+        elif always:
+            error.path = f"{origin}: {error.path}"
         raise
 
 
 def read_node(data: Mapping[str, Any], origin: Origin) -> tuple[Runnable, dict[str, Any]]:
     """A node's block and its policies, from its mapping."""
     policies = {k: v for k, v in data.items() if k in POLICIES and k != "ref"}
+    with located(origin):
+        check_policies(policies)
     if "connect" in policies:
         named = policies["connect"]
         policies["connect"] = frozenset({named} if isinstance(named, str) else named)

@@ -20,6 +20,7 @@ from yggdrasil.levels.node import Node, as_runnable, check_policies
 from yggdrasil.levels.seat import Seat, as_condition
 from yggdrasil.levels.stage import Stage
 from yggdrasil.runtime.limits import Limits
+from yggdrasil.storage.open import open_store
 
 if TYPE_CHECKING:
     from yggdrasil.levels.live import Opening
@@ -194,7 +195,8 @@ class World(Runnable):
         self._made = None
 
     def set_storage(self, store: str) -> None:
-        """The store's URL it is opened on when none is given."""
+        """The store's URL it is opened on when none is given; ConfigError when it is none."""
+        open_store(store)  # looks at the words only
         self.store = store
 
     def set_initial_world(self, sections: Mapping[str, Any]) -> None:
@@ -279,7 +281,8 @@ class World(Runnable):
             reads = {name: [b for b in seat.reads if _required(seat, b)] for name, seat in seats.items()}
             for stage, block in static_problems(cycle, reads):
                 sentence = f"it reads {block!r}, which nobody fills before it in the cycle"
-                problems.append(Problem(stage, sentence, f"a stage before it that fills {block!r}"))
+                there = ", ".join(_filled_before(cycle, stage))
+                problems.append(Problem(stage, sentence, f"reads: [{there}]   # what is filled by then"))
         return problems
 
     def dry_order(self) -> Iterable[str]:
@@ -372,6 +375,15 @@ class World(Runnable):
         from yggdrasil.storage.files import write_config
 
         write_config(path, self.to_config(refs=refs))
+
+
+def _filled_before(cycle: Cycle, stage: str) -> list[str]:
+    """The blocks that are there when a stage's turn comes; development begins a new state."""
+    names = [step.name for step in cycle.steps]
+    start = names.index(DEVELOPMENT) if DEVELOPMENT in names else 0
+    order = (*cycle.steps[start:], *cycle.steps[:start])
+    kept = [name for name, extra in cycle.schema.extra.items() if extra.keep]
+    return kept + [step.fills for step in order[: [step.name for step in order].index(stage)]]
 
 
 def _required(seat: Seat, block: str) -> bool:

@@ -11,7 +11,7 @@ from yggdrasil.core.config import VERSION
 from yggdrasil.core.secrets import refuse_secrets
 from yggdrasil.errors import ConfigError, YggdrasilError, close_names
 from yggdrasil.levels.node import Node
-from yggdrasil.levels.read import Origin, read_node
+from yggdrasil.levels.read import Origin, located, read_node
 from yggdrasil.levels.seat import as_condition
 from yggdrasil.levels.world import ENVIRONMENT, ORDER, World
 from yggdrasil.levels.write import block_document
@@ -51,7 +51,8 @@ def _read(config: Mapping[str, Any], origin: Origin, name: str) -> World:
     _known(top, TOP, str(origin))
     version = top.get("version", VERSION)
     if not isinstance(version, int) or version > VERSION:
-        raise ConfigError(f"format version {version!r} is not read by this release ({VERSION})", path=str(origin))
+        sentence = f"format version {version!r} is not read by this release ({VERSION})"
+        raise ConfigError(sentence, path=str(origin), hint="version: 1, or pip install -U yggdrasil-worlds")
     execution = top.get("execution", {})
     if not isinstance(execution, Mapping):
         raise ConfigError("execution is no mapping", path=str(origin), hint="execution: {stages: {...}}")
@@ -59,7 +60,7 @@ def _read(config: Mapping[str, Any], origin: Origin, name: str) -> World:
     world = World(str(top.get("name") or name), resources=execution.get("resources") or {})
     world.description = str(top.get("description") or "")
     _read_stages(world, execution.get("stages") or {}, origin.below("execution/stages"))
-    _read_execution(world, execution, str(origin.below("execution")))
+    _read_execution(world, execution, origin.below("execution"))
     sections, ref = _read_content(top.get("content"), origin.below("content"))
     world.set_initial_world(sections)
     world.content_ref = ref
@@ -112,7 +113,17 @@ def _add(world: World, name: str, data: Any, origin: Origin) -> None:
         raise
 
 
-def _read_execution(world: World, execution: Mapping[str, Any], where: str) -> None:
+_HINTS = {
+    "seed": "seed: 7",
+    "ticks": "ticks: 10",
+    "store": 'store: "sqlite:///valley.db"',
+    "durability": "durability: effect",
+    "keep": "keep: {last: 50}",
+}
+
+
+def _read_execution(world: World, execution: Mapping[str, Any], origin: Origin) -> None:
+    where = str(origin)
     if execution.get("schema"):
         world.set_state_schema(execution["schema"])
     cycle, conditions = execution.get("cycle"), execution.get("conditions") or {}
@@ -129,9 +140,12 @@ def _read_execution(world: World, execution: Mapping[str, Any], where: str) -> N
         if value is None:
             continue
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise ConfigError(f"{key} is {value!r}", path=where)
+            raise ConfigError(f"{key} is {value!r}", path=where, hint=_HINTS[key])
         if key == "durability":
             world.set_durability(str(value))
+        elif key == "store":
+            with located(origin, always=True):
+                world.set_storage(str(value))
         else:
             setattr(world, key, value)
 

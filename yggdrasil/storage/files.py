@@ -87,7 +87,11 @@ def read_content(path: str | Path, *, size: int = SIZE) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot be listed: {error.strerror}", path=show(path)) from None
     sections: dict[str, Any] = {}
+    home = path.resolve()
     for file in files:
+        if not file.resolve().is_relative_to(home):
+            hint = "copy the file into the folder"
+            raise ConfigError("a symbolic link leads out of its folder", path=show(file), hint=hint)
         if file.stem in sections:
             raise ConfigError(f"{file.stem!r} is there twice, with different endings", path=show(path))
         sections[file.stem] = _prose(file, size)
@@ -142,9 +146,8 @@ def resolve_ref(ref: Any, *, file: str | Path, root: str | Path) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # a ring of symbolic links; a name that is too long
         raise ConfigError(f"ref: {ref} cannot be followed: {error}", path=where) from None
     if not inside:
-        raise ConfigError(
-            f"ref: {ref} leads out of {show(root)}", path=where, hint="copy the file into the project and name it there"
-        )
+        hint = "copy the file into the project and name it there"
+        raise ConfigError(f"ref: {ref} leads out of the project ({home})", path=where, hint=hint)
     if not there:
         raise ConfigError(f"ref: {ref} is not there", path=where, hint=_near(target))
     return target

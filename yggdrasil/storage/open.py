@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from yggdrasil.abc.store import Store
 from yggdrasil.errors import ConfigError
 from yggdrasil.storage.memory import MemoryStore
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: `C:` is a drive
 
 AVAILABLE = "memory://, sqlite:///relative.db, sqlite:////absolute.db, or a plain path"
 
@@ -21,7 +25,7 @@ def open_store(url: str | Store | None) -> Store:
         return MemoryStore()
     scheme, separator, rest = url.partition("://")
     if not separator:
-        return _sqlite(url, url)
+        return _sqlite(url, _plain(url))
     match scheme:
         case "memory":
             if rest:
@@ -36,6 +40,20 @@ def open_store(url: str | Store | None) -> Store:
                 hint="sqlite:///world.db",
             )
     raise ConfigError(f"no store is called {scheme!r}; available: {AVAILABLE}", path="store", hint="sqlite:///world.db")
+
+
+def _plain(path: str) -> str:
+    """A path without a scheme; `memory:` and `sqlite:world.db` are slips of the pen, not the names of files."""
+    slip = _SCHEME.match(path)
+    if slip is None or path == ":memory:":
+        return path
+    scheme = slip.group(1).lower()
+    rest = path[slip.end() :].strip("/")
+    hint = {"memory": "memory://", "sqlite": f"sqlite:///{rest or 'world.db'}"}.get(scheme, "sqlite:///world.db")
+    if scheme not in ("memory", "sqlite"):
+        hint += f", or ./{path} for a file of that name" if "@" not in path else ""
+    shown = f"{scheme}:..." if "@" in path else path  # the rest may hold a password
+    raise ConfigError(f"{shown!r} is no store: two slashes belong after {scheme}:", path="store", hint=hint)
 
 
 def _sqlite(url: str, path: str) -> Store:
