@@ -155,7 +155,7 @@ class Container(Runnable):
         name = name or self._free_name(block)
         if name in self.nodes:
             raise ConfigError(f"node id {name!r} is taken", path=self.name, hint=f'add("{name}2", ...)')
-        if not name.replace("_", "").replace("-", "").isalnum():
+        if not all(c.isalnum() or c in "_-" for c in name):
             raise ConfigError(f"{name!r} is no node id", path=self.name, hint="letters, digits, _ and -")
         if block is self or (isinstance(block, Container) and self in block.descendants()):
             raise ConfigError(f"{self.name} cannot contain itself", path=name)
