@@ -225,6 +225,12 @@ class LiveWorld(Runnable):
         document = {} if content_only else self.definition.to_config()
         return {"kind": "world", "version": 1, "name": self.label, **document, "content": content}
 
+    async def resolve(self, link: str) -> Any:
+        """What a `ygg://...` link names: in this world, in another one of its store, or in the catalogue."""
+        from yggdrasil.levels.resolve import resolve
+
+        return await resolve(link, here=self)
+
     async def refresh(self) -> None:
         """Read again what a world that was opened read-only has become."""
         if self._loop is None and not self.definition.ended:
