@@ -174,7 +174,7 @@ def _painted(image: Child, port: str) -> Stage:
     from yggdrasil.blocks.state import Slot
     from yggdrasil.levels.node import as_runnable
 
-    painter = read_child(image)[0] if isinstance(image, Mapping | str) else as_runnable(image)  # type: ignore[arg-type]
+    painter = read_child(image)[0] if isinstance(image, Mapping | str) else as_runnable(image)
     outputs = list(painter.spec.outputs)
     if port not in painter.spec.inputs or len(outputs) != 1:
         ports = f"in: {', '.join(painter.spec.inputs)}; out: {', '.join(outputs)}"
