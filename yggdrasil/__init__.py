@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from yggdrasil.core.blob import Blob
     from yggdrasil.core.budget import Budget
     from yggdrasil.core.events import Event
-    from yggdrasil.core.messages import Message, Usage
+    from yggdrasil.core.links import Link
+    from yggdrasil.core.messages import Message, ToolCall, Usage
+    from yggdrasil.core.ports import Spec, port
     from yggdrasil.core.result import Result
     from yggdrasil.errors import (
         AgentError,
@@ -95,6 +97,7 @@ __all__ = [
     "FormatError",
     "Graph",
     "LeaseError",
+    "Link",
     "Message",
     "ModelAuthError",
     "ModelError",
@@ -116,12 +119,14 @@ __all__ = [
     "Runnable",
     "ScriptedModel",
     "SecretError",
+    "Spec",
     "SpecError",
     "Stage",
     "StepLimitError",
     "StoreError",
     "StoreFullError",
     "StreamError",
+    "ToolCall",
     "ToolRetryError",
     "UnknownTypeError",
     "Usage",
@@ -131,6 +136,7 @@ __all__ = [
     "YggdrasilError",
     "__version__",
     "block",
+    "port",
     "register",
     "run_sync",
     "tool",
@@ -144,16 +150,20 @@ _HOMES = {
     "Budget": "yggdrasil.core.budget",
     "Event": "yggdrasil.core.events",
     "Graph": "yggdrasil.levels.graph",
+    "Link": "yggdrasil.core.links",
     "Message": "yggdrasil.core.messages",
     "Pipeline": "yggdrasil.levels.pipeline",
     "Result": "yggdrasil.core.result",
     "RunContext": "yggdrasil.abc.context",
     "Runnable": "yggdrasil.abc.runnable",
     "ScriptedModel": "yggdrasil.models.scripted",
+    "Spec": "yggdrasil.core.ports",
     "Stage": "yggdrasil.levels.stage",
+    "ToolCall": "yggdrasil.core.messages",
     "Usage": "yggdrasil.core.messages",
     "World": "yggdrasil.levels.world",
     "block": "yggdrasil.runtime.function",
+    "port": "yggdrasil.core.ports",
     "register": "yggdrasil.runtime.registry",
     "run_sync": "yggdrasil.runtime.call",
     "tool": "yggdrasil.runtime.function",
