@@ -307,8 +307,12 @@ def test_templates() -> None:
             Graph.from_template("row-of-scale")
         with pytest.raises(UnknownTypeError, match="no pipeline template"):
             Pipeline.from_template("row-of-scales")
+        register_template("pipeline", "row-of-scales")(row)
+        with pytest.raises(ConfigError, match="gave a graph, not a pipeline"):
+            Pipeline.from_template("row-of-scales")
     finally:
         del _TEMPLATES["graph", "row-of-scales"]
+        _TEMPLATES.pop(("pipeline", "row-of-scales"), None)
 
 
 async def test_stock_templates() -> None:

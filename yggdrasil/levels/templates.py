@@ -42,7 +42,12 @@ def from_template(kind: str, name: str, parameters: dict[str, Any]) -> Any:
         accepted.bind(**parameters)
     except TypeError as error:
         raise ConfigError(f"template {name!r}: {error}", hint=f"{kind} template {name}{accepted}") from None
-    return template(**parameters)
+    made = template(**parameters)
+    if getattr(made, "block_type", None) != kind:
+        gave = getattr(made, "block_type", None) or type(made).__name__
+        hint = f'register_template("{gave}", "{name}")'
+        raise ConfigError(f"template {name!r} gave a {gave}, not a {kind}", hint=hint)
+    return made
 
 
 def _stock() -> None:
