@@ -70,6 +70,8 @@ def tell(event: Event) -> str:
     """An event as one line for a person; "" for what is too small to tell."""
     match event:
         case WorldOpened():
+            if event.under_way:
+                return f"goes on in tick {event.tick}"
             return f"goes on after tick {event.tick}" if event.tick else "a new world"
         case ActionReceived():
             return f"you: {event.action}"
@@ -142,6 +144,9 @@ class Screen:
             case TickStarted():
                 self._tick, self._stages = event.tick, []
                 self._rule(f"tick {event.tick}")
+            case WorldOpened() if event.under_way:
+                self._tick = event.tick
+                self._rule(f"tick {event.tick} goes on")
             case StageStarted():
                 self._stages.append((event.stage, "…"))
             case StageFinished():

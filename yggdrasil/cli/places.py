@@ -8,6 +8,7 @@ from pathlib import Path
 
 from yggdrasil.abc.catalog import Found, find
 from yggdrasil.cli.pictures import file_name, folder_for
+from yggdrasil.storage.open import is_there, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ def locate(what: str, store: str | None, overlay: str | None) -> Place:
     The store given, else the one its file names, else `sqlite:///<world>.db` in the current folder.
     """
     found = find(what, "world", overlay=overlay)
-    url = store or _own_store(found) or f"sqlite:///{file_name(found.name)}.db"
+    url = store if store is not None else _own_store(found) or f"sqlite:///{file_name(found.name)}.db"
+    open_store(url)  # looks at the words only
     return Place(found, what, url, store is not None, folder_for(url, found.name))
 
 
@@ -39,7 +41,4 @@ def _own_store(found: Found) -> str | None:
 
 def lives(place: Place) -> bool:
     """Whether the store is there already; a store that is no file is taken to be."""
-    scheme, separator, rest = place.store.partition("://")
-    if separator and scheme != "sqlite":
-        return scheme != "memory"
-    return Path(rest.removeprefix("/") if separator else place.store).exists()
+    return not place.store.startswith("memory:") and is_there(place.store)

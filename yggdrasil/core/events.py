@@ -146,10 +146,11 @@ class ToolReturned(Event):
 
 
 class WorldOpened(Event):
-    """A world was opened at `tick` (the last finished one)."""
+    """A world was opened at `tick`: the last finished one, or when it is `under_way` the one that goes on now."""
 
     store: str = ""
     resumed: bool = False
+    under_way: bool = False
 
 
 class ActionReceived(Event):

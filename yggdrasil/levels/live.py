@@ -26,7 +26,7 @@ from yggdrasil.levels.recovery import Recovered, begin, recover
 from yggdrasil.levels.snapshot import Snapshots
 from yggdrasil.runtime.effects import JournalEffects
 from yggdrasil.runtime.spawn import Handle, spawn
-from yggdrasil.storage.open import open_store
+from yggdrasil.storage.open import is_there, open_store
 
 if TYPE_CHECKING:
     from yggdrasil.levels.world import World
@@ -278,6 +278,10 @@ class Opening:
             definition.validate(strict=True)  # before the store is opened: what is wrong leaves no file behind
         own = not isinstance(self._given, Store)
         store = open_store(self._given)
+        if (definition.ended or self._read_only) and not is_there(self._given):  # reading makes no file
+            if not definition.ended:
+                raise self._nobody(store)
+            store = open_store(None)
         if own:
             await store.open()
             self._store = store
@@ -294,10 +298,12 @@ class Opening:
     async def _read(self, store: Store) -> LiveWorld:
         found = await recover(store, self._stream, self._definition.cycle)
         if found is None:
-            raise StoreError(
-                f"there is no world {self._stream!r} here", path=store.url, hint=f"yggdrasil run {self._stream} first"
-            )
+            raise self._nobody(store)
         return LiveWorld(self._definition, store, self._stream, found, None)
+
+    def _nobody(self, store: Store) -> StoreError:
+        hint = f"yggdrasil run {self._stream} first"
+        return StoreError(f"there is no world {self._stream!r} here", path=store.url, hint=hint)
 
     async def _live(self, store: Store) -> LiveWorld:
         definition = self._definition

@@ -116,8 +116,8 @@ class WorldLoop:
     async def _live(self, ticks: int, action: str | None, state: Any) -> None:
         if not self.told:
             self.told = True
-            store = self.journal.store.url
-            self._pending.append((self._root, WorldOpened, {"store": store, "resumed": self._resumed}))
+            values = {"store": self.journal.store.url, "resumed": self._resumed, "under_way": self.status.running > 0}
+            self._pending.append((self._root, WorldOpened, values))
         await self._read_letters(stale=True)
         if action is not None:
             self._note(ActionTaken(action))

@@ -14,7 +14,7 @@ from yggdrasil.core.binding import RESERVED, bind, check_outputs
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.events import Event, NodeFinished, NodeStarted, RunFailed, RunFinished, RunStarted
 from yggdrasil.core.result import Result
-from yggdrasil.errors import BlockError, PortError, RunTimeoutError, YggdrasilError
+from yggdrasil.errors import BlockError, PortError, RunTimeoutError, StoreError, YggdrasilError
 from yggdrasil.runtime.group import first_failure
 from yggdrasil.runtime.stream import RunStream
 
@@ -192,6 +192,8 @@ def located(error: Exception, path: str) -> Exception:
     if isinstance(error, YggdrasilError):
         if not error.path:
             error.path = path
+        elif isinstance(error, StoreError):
+            pass  # its path is a file or a record, wherever it was written from
         elif error.path != path and not error.path.startswith(f"{path}/"):
             error.path = f"{path}/{error.path}"  # from a run that the block began by itself
         return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from yggdrasil.abc.store import Store
 from yggdrasil.errors import ConfigError
@@ -42,6 +43,16 @@ def open_store(url: str | Store | None) -> Store:
     raise ConfigError(f"no store is called {scheme!r}; available: {AVAILABLE}", path="store", hint="sqlite:///world.db")
 
 
+def is_there(url: str | Store | None) -> bool:
+    """Whether a store exists already, so that reading it makes no file; one that is no file is taken to be there."""
+    if url is None or isinstance(url, Store):
+        return True
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme != "sqlite":
+        return True
+    return Path(rest[1:] if separator else url).exists()
+
+
 def _plain(path: str) -> str:
     """A path without a scheme; `memory:` and `sqlite:world.db` are slips of the pen, not the names of files."""
     slip = _SCHEME.match(path)
@@ -58,7 +69,8 @@ def _plain(path: str) -> str:
 
 def _sqlite(url: str, path: str) -> Store:
     if not path.strip() or path == ":memory:" or "\0" in path or (url != path and "?" in path):
-        raise ConfigError("names no file", path=url.replace("\0", "\\0"), hint="sqlite:///world.db, or memory://")
+        shown = url.strip().replace("\0", "\\0") or "store"
+        raise ConfigError("names no file", path=shown, hint="sqlite:///world.db, or memory://")
     from yggdrasil.storage.sqlite import SqliteStore
 
     return SqliteStore(path)

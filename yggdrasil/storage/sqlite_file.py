@@ -104,6 +104,8 @@ def check_place(path: Path) -> None:
         raise StoreError(f"there is no folder {path.parent}", path=str(path), hint=f"mkdir -p {path.parent}")
     if not path.exists():
         return
+    if not path.is_file():
+        raise StoreError("is no regular file", path=str(path), hint="name a new file: sqlite:///world.db")
     try:
         with path.open("rb") as file:
             start = file.read(16)
