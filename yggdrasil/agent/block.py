@@ -36,6 +36,8 @@ class Agent(Block):
     description   what other agents are told it is for (its instructions, when nothing is said)
     tools         anything that runs: functions, blocks, graphs, pipelines, agents, worlds; or registered names
     output        a type the answer must have (a pydantic model, dataclass, int, ...); plain text by default
+    answer        instead: the name of the tool that takes the answer. Its ports are the answer's schema, what it gives
+                  is the response, and what it raises goes back to the model to be mended
     max_steps     model turns in one run; `on_limit` "error" raises StepLimitError, "answer" asks once without tools
     max_retries   how often one tool, or the answer, may be wrong in one run
     params        the model's own: temperature, max_tokens, ...
@@ -56,12 +58,14 @@ class Agent(Block):
         instructions: str | None = None,
         tools: Sequence[AnyTool] = (),
         output: Any = None,
+        answer: str | None = None,
         max_steps: int = 32,
         max_retries: int = 2,
         on_limit: OnLimit = "error",
         params: Mapping[str, Any] | None = None,
         memory: bool | Memory | None = None,
     ) -> None:
+        from yggdrasil.agent.answers import Typed
         from yggdrasil.agent.loop import Loop
         from yggdrasil.agent.memory import Memory
         from yggdrasil.agent.toolbox import Contracts, Toolbox, as_runnable
@@ -70,12 +74,15 @@ class Agent(Block):
         _check(max_steps=max_steps, max_retries=max_retries, on_limit=on_limit)
         if isinstance(tools, str | Mapping) or not isinstance(tools, Sequence):
             raise ConfigError(f"tools is {type(tools).__name__}, not a list", hint="tools=[roll]")
+        if answer is not None and output is not None:
+            raise ConfigError("output and answer both say what the answer is", hint="keep one of them")
         self.model = model
         self.name = name
         self.description = description
         self.instructions = instructions
         self.tools = tuple(tools)
         self.output = output
+        self.answer = answer
         self.max_steps, self.max_retries, self.on_limit = max_steps, max_retries, on_limit
         self.params = None if params is None else dict(params)
         self.memory = Memory() if memory is True else memory or None
@@ -84,14 +91,15 @@ class Agent(Block):
         self._contracts = Contracts()
         self._loop = Loop(
             _resolve(model),
-            Toolbox(self._runnables, self._contracts),
-            AnswerContract(kind),
+            Toolbox((), self._contracts),
+            Typed(AnswerContract(kind)),
             max_steps,
             max_retries,
             on_limit,
             self.params or {},
         )
-        self._spec = _spec(description or instructions, kind)
+        self._equip()
+        self._spec = _spec(description or instructions, Any if answer is not None else kind)
 
     @property
     def spec(self) -> Spec:
@@ -108,7 +116,7 @@ class Agent(Block):
         """What rebuilds it, as JSON. ConfigError for a model, tool or output type that only exists in Python."""
         found: dict[str, Any] = {"model": self._saved_model()}
         defaults = {"max_steps": 32, "max_retries": 2, "on_limit": "error"}
-        for key in ("name", "description", "instructions", "max_steps", "max_retries", "on_limit", "params"):
+        for key in ("name", "description", "instructions", "answer", "max_steps", "max_retries", "on_limit", "params"):
             value = getattr(self, key)
             if value != defaults.get(key):
                 found[key] = value
@@ -179,13 +187,23 @@ class Agent(Block):
 
     def calling(self, tools: Sequence[Runnable]) -> Agent:
         """A copy that can also call `tools`; it shares the model and the memory."""
-        from yggdrasil.agent.toolbox import Toolbox
-
         other = copy.copy(self)
         other.tools = (*self.tools, *tools)
         other._runnables = (*self._runnables, *tools)
-        other._loop = self._loop.replace(toolbox=Toolbox(other._runnables, self._contracts))
+        other._equip()
         return other
+
+    def _equip(self) -> None:
+        """Give the loop its tools; the one that takes the answer is not called, it is answered to."""
+        from yggdrasil.agent.answers import Taken
+        from yggdrasil.agent.toolbox import Toolbox
+
+        called = [tool for tool in self._runnables if tool.label != self.answer]
+        loop = self._loop.replace(toolbox=Toolbox(called, self._contracts))
+        if self.answer is not None:
+            taker = next((tool for tool in self._runnables if tool.label == self.answer), None)
+            loop = loop if taker is None else loop.replace(answer=Taken(taker, self._contracts))
+        self._loop = loop
 
     def accept(self, value: Any) -> Any:
         """A bare value: a list of messages is a history, a picture a prompt of its own."""
@@ -199,6 +217,13 @@ class Agent(Block):
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Talk with the model until it answers."""
+        if self.answer is not None and self._loop.answer.schema is None:
+            close = close_names(self.answer, [tool.label for tool in self._runnables])
+            raise ConfigError(
+                f"no tool {self.answer!r} takes the answer; {close}",
+                path=ctx.path,
+                hint=f"calls: [agent -> {self.answer}]",
+            )
         new = _new_messages(inputs, ctx.path)
         opening = _opening(self.instructions, inputs.get("context"))
         memory = self.memory

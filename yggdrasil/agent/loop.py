@@ -7,8 +7,9 @@ from typing import Any
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Model
+from yggdrasil.agent.answers import Answers
 from yggdrasil.agent.toolbox import Toolbox
-from yggdrasil.core.answer import AnswerContract, AnswerError
+from yggdrasil.core.answer import AnswerError
 from yggdrasil.core.messages import Message, Reply, Request, user
 from yggdrasil.core.turn import Call, OnLimit, Stop, Transcript, Turns, not_run
 from yggdrasil.core.value import Value
@@ -21,7 +22,7 @@ class Loop(Value):
 
     model: Model
     toolbox: Toolbox
-    answer: AnswerContract
+    answer: Answers
     max_steps: int
     max_retries: int
     on_limit: OnLimit
@@ -62,18 +63,18 @@ class Loop(Value):
                 tools, last = (), True
             else:
                 try:
-                    return self._read(reply, ctx), transcript
+                    return await self._read(reply, ctx), transcript
                 except AnswerError as error:
                     transcript = self._again(str(error), transcript, turns, ctx)
 
-    def _read(self, reply: Reply, ctx: RunContext) -> Any:
+    async def _read(self, reply: Reply, ctx: RunContext) -> Any:
         text = reply.message.text
         if self.answer.schema is None:
             if reply.finish == "length":
                 ctx.warn("the answer was cut off: it is as long as max_tokens allows")
             elif not text:
                 ctx.warn("the model answered with nothing")
-        return self.answer.read(text)
+        return await self.answer.take(text, ctx)
 
     def _again(self, error: str, transcript: Transcript, turns: Turns, ctx: RunContext) -> Transcript:
         turns.unfit += 1

@@ -124,8 +124,8 @@ class StandardCatalog:
             config: dict[str, Any] = {"type": f"tool/{name}", "description": describe(path)}
             return Found("tool", name, config, path, root, scope, origin)
         config = read_config(path)
-        if overlay is not None:
-            config = lay_over(config, read_config(_overlay(path, overlay)))
+        for each in () if overlay is None else overlay.split(","):
+            config = lay_over(config, read_config(_overlay(path, each.strip())))
         found = check_kind(config, kind, show(path))
         return Found(found, name or _name(config, found, path), config, path, root, scope, origin)
 

@@ -52,11 +52,7 @@ class AnswerContract:
         """The value that `text` means: the text itself, or validated JSON. AnswerError says what is wrong."""
         if self.schema is None:
             return text
-        fenced = _FENCE.match(text)
-        try:
-            value = json.loads(fenced[1] if fenced else text)
-        except (ValueError, RecursionError) as error:
-            raise AnswerError(f"the answer is not JSON: {error}. {self._wanted()}") from error
+        value = json_of(text, self.schema)
         if self._wrapped and isinstance(value, dict) and value.keys() == {_WRAPPED}:
             value = value[_WRAPPED]
         try:
@@ -66,10 +62,21 @@ class AnswerContract:
                 f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}"
                 for e in error.errors(include_url=False, include_input=False)[:10]
             )
-            raise AnswerError(f"the answer does not fit: {complaints}. {self._wanted()}") from error
+            raise AnswerError(f"the answer does not fit: {complaints}. {wanted(self.schema)}") from error
 
-    def _wanted(self) -> str:
-        return f"Answer again with nothing but JSON that fits this schema: {json.dumps(self.schema)}"
+
+def json_of(text: str, schema: Mapping[str, Any]) -> Any:
+    """The JSON that a model wrote, in a fence or bare; AnswerError asks for it again by `schema`."""
+    fenced = _FENCE.match(text)
+    try:
+        return json.loads(fenced[1] if fenced else text)
+    except (ValueError, RecursionError) as error:
+        raise AnswerError(f"the answer is not JSON: {error}. {wanted(schema)}") from error
+
+
+def wanted(schema: Mapping[str, Any]) -> str:
+    """What a model is told after an answer that does not fit."""
+    return f"Answer again with nothing but JSON that fits this schema: {json.dumps(schema)}"
 
 
 def output_type(output: Any) -> Any:

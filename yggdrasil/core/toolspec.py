@@ -28,7 +28,11 @@ _SPHINX_ITEM = re.compile(r":param\s+(?:[^:]*\s)?(\w+):\s*(.*)")
 
 
 class ArgumentsError(Exception):
-    """A model's arguments do not fit; the text tells the model why."""
+    """A model's arguments do not fit; the text tells the model why, and how to call again. `complaints`: only why."""
+
+    def __init__(self, text: str, complaints: str = "") -> None:
+        super().__init__(text)
+        self.complaints = complaints or text
 
 
 class ToolContract:
@@ -53,7 +57,8 @@ class ToolContract:
             complaints = "; ".join(_complaint(e) for e in error.errors(include_url=False)[:_MOST_COMPLAINTS])
             raise ArgumentsError(
                 f"the arguments do not fit: {complaints}. "
-                f"Call {self.spec.name} again with arguments that fit this schema: {json.dumps(self.spec.parameters)}"
+                f"Call {self.spec.name} again with arguments that fit this schema: {json.dumps(self.spec.parameters)}",
+                complaints,
             ) from error
 
 

@@ -30,7 +30,7 @@ from yggdrasil.core.facts import (
 )
 from yggdrasil.core.frozen import freeze
 from yggdrasil.core.state import filled
-from yggdrasil.errors import ParkedError, RunError, WorldError
+from yggdrasil.errors import BudgetError, ParkedError, RunError, WorldError
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.recovery import Recovered
 from yggdrasil.levels.seat import Seat
@@ -75,7 +75,8 @@ class WorldLoop:
     async def run(self, ctx: RunContext, ticks: int, action: str | None, state: Any) -> None:
         """Live for so many ticks; a tick under way is finished first, and counts (unless a state is handed in).
 
-        ParkedError when a stage fails; StoreError when the journal cannot be written.
+        ParkedError when a stage fails; BudgetError when there is no more to spend, and the next run goes on there;
+        StoreError when the journal cannot be written.
         """
         if self._scope is not None:
             raise WorldError(f"the world {self.name} runs already", hint="one run at a time; or post: world.act(...)")
@@ -227,6 +228,9 @@ class WorldLoop:
             if broken is not None:
                 raise broken from (None if error is broken else error)
             failure = located(error, ctx.path)
+            if isinstance(failure, BudgetError):  # nothing is wrong: the stage goes on when there is more to spend
+                await self._stop(failure.sentence)
+                raise failure from None
             await self._park(step, failure)
             parked = ParkedError(
                 f"tick {self.status.running} is parked at stage {step.name}: {getattr(failure, 'sentence', failure)}",

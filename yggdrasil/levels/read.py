@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +12,33 @@ from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.config import LevelDocument, read_call, read_document, split_edge
 from yggdrasil.core.longform import is_level
 from yggdrasil.core.secrets import refuse_secrets
-from yggdrasil.errors import ConfigError, ValidationError, YggdrasilError
+from yggdrasil.errors import ConfigError, ValidationError, YggdrasilError, close_names
 from yggdrasil.levels.container import Container
 from yggdrasil.levels.graph import Graph
 from yggdrasil.levels.node import POLICIES, check_policies
 from yggdrasil.levels.pipeline import Pipeline
 from yggdrasil.levels.stage import Stage
 from yggdrasil.runtime.registry import active_registry
-from yggdrasil.storage.files import read_config, resolve_ref
+from yggdrasil.storage.files import read_config, read_text, resolve_ref
 
 KINDS: dict[str, type[Container]] = {"graph": Graph, "pipeline": Pipeline, "stage": Stage}
 ENDINGS = (".yaml", ".yml", ".json")
+TEXTS = (".md", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a document comes from: refs are read beside `file` and may not climb out of `root`.
 
-    `above`: the files that refer to this one, outermost first.
+    above        the files that refer to this one, outermost first
+    parameters   what `{parameter: NAME}` stands for in the configs of blocks
     """
 
     file: Path | None = None
     root: Path | None = None
     where: str = ""
     above: tuple[Path, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def below(self, step: str) -> Origin:
         """The same file, one step further in."""
@@ -138,7 +141,32 @@ def read_node(data: Mapping[str, Any], origin: Origin) -> tuple[Runnable, dict[s
     own = rest.pop("config", {})
     if not isinstance(own, Mapping):
         raise ConfigError("config is no mapping", path=str(origin))
-    return active_registry().build(name, {**rest, **own}), policies
+    return active_registry().build(name, filled_in({**rest, **own}, origin)), policies
+
+
+def filled_in(config: Mapping[str, Any], origin: Origin) -> dict[str, Any]:
+    """A block's config with `{parameter: NAME}` replaced by its value, and `{ref: prompt.md}` by the file's text."""
+    return {key: _filled(value, origin.below(str(key))) for key, value in config.items()}
+
+
+def _filled(value: Any, origin: Origin) -> Any:
+    if isinstance(value, list):
+        return [_filled(item, origin.below(str(i))) for i, item in enumerate(value)]
+    if not isinstance(value, Mapping):
+        return value
+    if value.keys() == {"parameter"}:
+        name, known = value["parameter"], origin.parameters
+        if name not in known:
+            sentence = f"there is no parameter {name!r}; {close_names(str(name), known)}"
+            raise ConfigError(sentence, path=str(origin), hint=f"parameters: {{{name}: ...}}   # in the world's file")
+        return known[name]
+    if value.keys() == {"ref"} and str(value["ref"]).endswith(TEXTS):
+        if origin.file is None:
+            sentence = f"ref {value['ref']!r} is relative to a file, and this document comes from none"
+            raise ConfigError(sentence, path=str(origin))
+        with located(origin):
+            return read_text(resolve_ref(value["ref"], file=origin.file, root=origin.root or origin.file.parent))
+    return {key: _filled(item, origin.below(str(key))) for key, item in value.items()}
 
 
 def _read_ref(ref: Any, origin: Origin) -> Runnable:
@@ -154,7 +182,7 @@ def _read_ref(ref: Any, origin: Origin) -> Runnable:
     if path in above:
         circle = " -> ".join(p.name for p in (*above[above.index(path) :], path))
         raise ConfigError(f"its refs go round in a circle: {circle}", path=str(origin))
-    return read_level(read_config(path), Origin(path, root, above=above))
+    return read_level(read_config(path), Origin(path, root, above=above, parameters=origin.parameters))
 
 
 def read_file(path: str | Path, root: Path | None = None) -> Container:

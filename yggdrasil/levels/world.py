@@ -62,6 +62,7 @@ class World(Runnable):
         self.keep: Mapping[str, Any] = {}
         self.ticks: int | None = None
         self.store: str | None = None
+        self.parameters: Mapping[str, Any] = {}
         self.sections: Mapping[str, Any] = {}
         self.content_ref: str | None = None
         self._order: tuple[str, ...] = ORDER
@@ -308,6 +309,8 @@ class World(Runnable):
         store: Store | str | None = None,
         seed: int | None = None,
         overlay: str | None = None,
+        model: Any = None,
+        parameters: Mapping[str, Any] | None = None,
         name: str | None = None,
         read_only: bool = False,
     ) -> Opening:
@@ -316,7 +319,9 @@ class World(Runnable):
         what       a World, a document, a path to a file, or a name in the catalogue
         store      a store or its URL; else the one its file names, else memory
         seed       for a new world (else its file's, else 0); an old one keeps its own: ConfigError for another
-        overlay    `NAME.yaml` beside the world's file, laid over it
+        overlay    `NAME.yaml` beside the world's file, laid over it; several in order: "llm,llm-image"
+        model      the parameter `model`: the language model of its agents, as Agent takes it
+        parameters values of what the document leaves open under `parameters:`
         name       the stream in the store; by default the world's name
         read_only  read it while another process runs it; needs no lease
 
@@ -326,12 +331,13 @@ class World(Runnable):
 
         if isinstance(what, World):
             world = what
-            if overlay is not None:
-                raise ConfigError("a World object has no overlays", hint="World.open(path, overlay=...)")
+            if overlay is not None or model is not None or parameters:
+                raise ConfigError("a World object has neither overlays nor parameters", hint="World.open(path, ...)")
         else:
             from yggdrasil.levels.world_file import load_world
 
-            world = load_world(what, overlay=overlay)
+            given = {**(parameters or {}), **({} if model is None else {"model": model})}
+            world = load_world(what, overlay=overlay, parameters=given)
         return Opening(world, store if store is not None else world.store, seed, name, read_only)
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
@@ -358,11 +364,13 @@ class World(Runnable):
         return load_world(document)
 
     @classmethod
-    def load(cls, path: str | Path, *, overlay: str | None = None) -> World:
+    def load(
+        cls, path: str | Path, *, overlay: str | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> World:
         """A world from its file, or by its name in the catalogue."""
         from yggdrasil.levels.world_file import load_world
 
-        return load_world(path, overlay=overlay)
+        return load_world(path, overlay=overlay, parameters=parameters)
 
     def to_config(self, *, refs: bool = False) -> dict[str, Any]:
         """Its document: execution and content. `refs=True` keeps what came from files as refs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from yggdrasil.levels.world import ENVIRONMENT, ORDER, World
 from yggdrasil.levels.write import block_document
 from yggdrasil.storage.files import read_content, resolve_ref
 
-TOP = ("kind", "version", "name", "description", "execution", "content")
+TOP = ("kind", "version", "name", "description", "parameters", "execution", "content")
 EXECUTION = (
     "stages", "cycle", "schema", "seed", "durability", "keep", "ticks", "store", "resources", "conditions",
 )  # fmt: skip
@@ -28,9 +29,19 @@ _LONG_EXECUTION = {"state_schema": "schema", "storage": "store", "retention": "k
 _MOVED = ("stages", "cycle", "state_schema", "schema", "storage", "retention", "initial_world", "run_params", "ticks")
 
 
-def load_world(what: Mapping[str, Any] | str | Path, *, overlay: str | None = None) -> World:
-    """A world from a document, a path or a catalogue name. ConfigError or ValidationError with the place."""
+def load_world(
+    what: Mapping[str, Any] | str | Path,
+    *,
+    overlay: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> World:
+    """A world from a document, a path or a catalogue name. ConfigError or ValidationError with the place.
+
+    `parameters` replace those of the document; ConfigError for one that it does not have.
+    """
     found = find(what, "world", overlay=overlay)
+    if parameters:
+        found = found.replace(config={**found.config, "parameters": _given(found, parameters)})
     with found.scope():
         return read_world(found)
 
@@ -39,11 +50,29 @@ def read_world(found: Found) -> World:
     """A world from what the catalogue found; its types must be in scope."""
     origin = Origin(found.file, found.root)
     try:
-        return _read(found.config, origin, found.name)
+        return _read(found.config, replace(origin, parameters=parameters_of(found)), found.name)
     except YggdrasilError as error:
         if not error.path:
             error.path = str(origin) or found.name
         raise
+
+
+def parameters_of(found: Found) -> Mapping[str, Any]:
+    """What a world's document leaves open, with the values it comes with."""
+    parameters = found.config.get("parameters") or {}
+    if not isinstance(parameters, Mapping):
+        raise ConfigError("parameters is no mapping", path=found.name, hint='parameters: {model: "openai:gpt-5"}')
+    return parameters
+
+
+def _given(found: Found, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    known = parameters_of(found)
+    for name in parameters:
+        if name not in known:
+            sentence = f"the world {found.name} has no parameter {name!r}; {close_names(name, known)}"
+            overlay = 'overlay="llm"' if name == "model" and not known else f"parameters: {{{name}: ...}}"
+            raise ConfigError(sentence, path=found.name, hint=f"{overlay}   # if it has one")
+    return {**known, **parameters}
 
 
 def _read(config: Mapping[str, Any], origin: Origin, name: str) -> World:
@@ -59,6 +88,7 @@ def _read(config: Mapping[str, Any], origin: Origin, name: str) -> World:
     _known(execution, EXECUTION, str(origin.below("execution")))
     world = World(str(top.get("name") or name), resources=execution.get("resources") or {})
     world.description = str(top.get("description") or "")
+    world.parameters = dict(origin.parameters)
     _read_stages(world, execution.get("stages") or {}, origin.below("execution/stages"))
     _read_execution(world, execution, origin.below("execution"))
     sections, ref = _read_content(top.get("content"), origin.below("content"))
@@ -210,6 +240,8 @@ def world_document(world: World, *, refs: bool = False) -> dict[str, Any]:
     document: dict[str, Any] = {"kind": "world", "version": VERSION, "name": world.name}
     if world.description:
         document["description"] = world.description
+    if world.parameters:
+        document["parameters"] = dict(world.parameters)
     if not world.ended:
         document["execution"] = _execution(world, refs)
     content = {"ref": world.content_ref} if refs and world.content_ref is not None else dict(world.sections)

@@ -15,12 +15,14 @@ async def ask(model: Model, request: Request, ctx: RunContext) -> Reply:
     """One reply of `model`, at the place of `ctx`.
 
     BudgetError before the call when a budget is spent; ModelError, with the path, when the provider fails.
-    In a durable run the reply is recorded before it is returned, and never asked for twice.
+    In a durable run the reply is recorded before it is returned, and never asked for twice; one that was recorded
+    already is counted as used, and not against the budget: it has been paid for.
     While someone listens the reply is streamed, piece by piece, as Token events.
     """
     run = ctx.run
-    if ctx.budget is not None:
+    if ctx.budget is not None and run.effects is None:
         ctx.require()
+    paid = True
     delta = _teller(ctx) if run.hooks else None
     if run.hooks:
         ctx.emit(ModelCalled, model=model.name)
@@ -28,11 +30,14 @@ async def ask(model: Model, request: Request, ctx: RunContext) -> Reply:
         if run.effects is None:
             reply = await (model.reply(request) if delta is None else model.reply(request, delta=delta))
         else:
-            reply = await _recorded(model, request, ctx, delta)
+            reply, paid = await _recorded(model, request, ctx, delta)
     except ModelError as error:
         error.path = error.path or ctx.path
         raise
-    ctx.spend(reply.usage)
+    if paid:
+        ctx.spend(reply.usage)
+    else:
+        run.usage = run.usage + reply.usage
     if run.hooks:
         usage = reply.usage
         ctx.emit(
@@ -52,13 +57,20 @@ def _teller(ctx: RunContext) -> Delta:
     return tell
 
 
-async def _recorded(model: Model, request: Request, ctx: RunContext, delta: Delta | None) -> Reply:
+async def _recorded(model: Model, request: Request, ctx: RunContext, delta: Delta | None) -> tuple[Reply, bool]:
+    """The reply, and whether it was asked for now."""
+    paid = False
+
     async def perform(key: str) -> Reply:
+        nonlocal paid
+        ctx.require()
+        paid = True
         return await model.reply(request, key=key, delta=delta)
 
-    return await ctx.effect(
+    reply = await ctx.effect(
         "model", lambda: request_to_json(model.name, request), perform, encode=reply_to_json, decode=reply_from_json
     )
+    return reply, paid
 
 
 def request_to_json(model: str, request: Request) -> dict[str, Any]:
