@@ -7,14 +7,26 @@ def main() -> None:
     """Run the command line and leave with one of the codes of `cli/exits.py`."""
     import sys
 
-    from yggdrasil.cli.failure import report
+    from yggdrasil.cli import streams
 
+    streams.prepare()
     try:
         from yggdrasil.cli.commands import app
 
-        app(prog_name="yggdrasil")
+        try:
+            app(prog_name="yggdrasil")
+        except SystemExit as leaving:
+            if leaving.code:
+                streams.drop()
+            else:
+                sys.stdout.flush()  # what cannot be written is told like any other fault
+            raise
     except Exception as error:
-        sys.exit(report(error))
+        from yggdrasil.cli.failure import report
+
+        code = report(error)
+        streams.drop()
+        sys.exit(code)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)

@@ -57,7 +57,9 @@ def run(
     event with its tick.
     """
     from yggdrasil.cli.run import Order, run_world
+    from yggdrasil.cli.streams import typed
 
+    action = None if action is None else typed(action)
     sys.exit(run_world(Order(world, ticks, action, store, seed, overlay), as_json))
 
 

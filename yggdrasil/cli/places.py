@@ -29,7 +29,8 @@ def locate(what: str, store: str | None, overlay: str | None) -> Place:
     """
     found = find(what, "world", overlay=overlay)
     url = store if store is not None else _own_store(found) or f"sqlite:///{file_name(found.name)}.db"
-    open_store(url)  # looks at the words only
+    if store is not None:
+        open_store(store)  # looks at the words only; the file's own are looked at where it is read
     return Place(found, what, url, store is not None, folder_for(url, found.name))
 
 

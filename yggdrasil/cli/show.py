@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import re
+import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from yggdrasil.cli.places import Place, lives, locate
+from yggdrasil.cli.streams import json_line
+from yggdrasil.cli.tables import cut, lines, summary, tables
 from yggdrasil.cli.words import say
+from yggdrasil.core.content import HISTORY
 from yggdrasil.errors import StoreError
 
 
@@ -20,7 +25,7 @@ def print_list(as_json: bool) -> None:
     if as_json:
         for entry in entries:
             about = {"kind": entry.kind, "name": entry.name, "origin": entry.origin, "description": entry.description}
-            print(json.dumps(about, ensure_ascii=False))
+            print(json_line(about))
         return
     rows = [(e.kind, e.name, e.origin, e.description) for e in entries]
     print_rows([("KIND", "NAME", "FROM", "WHAT IT IS"), *rows])
@@ -31,8 +36,6 @@ def print_rows(rows: list[tuple[str, ...]]) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     room = 0
     if sys.stdout.isatty():
-        import shutil
-
         room = max(shutil.get_terminal_size().columns - sum(widths) - 2 * len(widths), 20)
     for *first, last in rows:
         cut = last[: room - 1] + "…" if room and len(last) > room else last
@@ -51,7 +54,7 @@ def print_entry(what: str, store: str | None, overlay: str | None, as_json: bool
         return
     about = {"kind": found.kind, "name": found.name, "origin": found.origin, **found.config}
     if as_json:
-        print(json.dumps(about, ensure_ascii=False))
+        print(json_line(about))
         return
     from yggdrasil.storage.files import to_yaml
 
@@ -75,29 +78,50 @@ async def _show_world(place: Place, overlay: str | None, as_json: bool) -> None:
             "tick": world.tick,
             "content_hash": world.content_hash,
             "tick_hash": world.tick_hash,
+            "history": world.content[HISTORY]["length"],
+            "sections": {name: len(s) for name, s in world.content.items() if name != HISTORY and _counts(s)},
+            "picture": None if (found := last_picture(place.pictures)) is None else str(found),
         }
+        ended = world.definition.ended
         state, content = world.state, world.content
     if as_json:
-        print(json.dumps(facts, ensure_ascii=False))
+        print(json_line(facts))
         return
-    print_rows([(key, str(value)) for key, value in facts.items()])
-    if fresh:
+    print_rows([(key, str(value)) for key, value in facts.items() if key not in ("sections", "picture")])
+    if ended:
+        print("\nan End World: it can be read and linked to, never written")
+    elif fresh:
         print(f"\nit has not lived here yet; let it: yggdrasil run {place.what}")
     _print_sections(content)
     _print_state(state)
-    if place.pictures.is_dir():
-        print(f"\npictures: {place.pictures}/")
+    picture = last_picture(place.pictures)
+    if picture is not None:
+        print(f"\nlast picture: {picture}")
 
 
 def _print_sections(content: Mapping[str, Any]) -> None:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
+    sections = {name: section for name, section in content.items() if name != HISTORY}
+    short = {name: text for name, section in sections.items() if (text := summary(section))}
+    widest = max(map(len, short), default=0)
     print()
-    print_rows([(f"content/{name}", _size(section)) for name, section in content.items()] or [("content", "empty")])
+    for name, text in short.items():
+        print(cut(f"{name.ljust(widest)}  {text}", width))
+    for name, section in sections.items():
+        for table in tables(name, section):
+            print(f"\n{table.name} ({len(table.rows)})")
+            for line in lines(table, width):
+                print(line)
 
 
-def _size(section: Any) -> str:
-    if isinstance(section, Mapping | list):
-        return f"{len(section)} entries"
-    return say(section, 80)
+def _counts(section: Any) -> bool:
+    return isinstance(section, Mapping | list | tuple)
+
+
+def last_picture(folder: Path) -> Path | None:
+    """The first picture of the last tick that has one."""
+    ticks = [path for path in folder.glob("tick-*.*") if re.fullmatch(r"tick-\d+", path.stem)]
+    return max(ticks, key=lambda path: int(path.stem[5:]), default=None)
 
 
 def _print_state(state: Mapping[str, Any] | None) -> None:

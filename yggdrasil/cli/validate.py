@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ from yggdrasil.abc.catalog import Found, find
 from yggdrasil.catalog.layers import build_agent
 from yggdrasil.cli.exits import DONE, INVALID
 from yggdrasil.cli.failure import shorten, told
+from yggdrasil.cli.streams import json_line
 from yggdrasil.errors import Problem, SpecError, ValidationError
 from yggdrasil.runtime.registry import active_registry
 
@@ -29,7 +29,7 @@ def validate_entry(what: str, overlay: str | None, as_json: bool) -> int:
     wrong = any(problem.level == "error" for problem in problems)
     if as_json:
         listed = [{"level": p.level, "path": p.path, "sentence": p.sentence, "hint": p.hint} for p in problems]
-        print(json.dumps({"what": name, "valid": not wrong, "problems": listed}, ensure_ascii=False))
+        print(json_line({"what": name, "valid": not wrong, "problems": listed}))
     else:
         lines = shorten([line for problem in problems for line in told(problem)])
         print("\n".join([*lines, f"{name} is {'not valid' if wrong else 'valid'}"]), file=sys.stderr if wrong else None)

@@ -370,7 +370,7 @@ def other_seed(name: str, seed: int, wanted: int) -> ConfigError:
     return ConfigError(
         f"the world {name} lives with seed {seed}; it cannot go on with {wanted}",
         path=name,
-        hint=f"leave the seed out, or begin another world: name={name + '-' + str(wanted)!r}",
+        hint=f"leave the seed out, or begin another world: store sqlite:///{name}-{wanted}.db",
     )
 
 

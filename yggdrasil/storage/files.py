@@ -186,6 +186,11 @@ def write_text(path: str | Path, text: str) -> None:
 def write_bytes(path: str | Path, data: bytes) -> None:
     """The same for bytes."""
     path = Path(path)
+    if path.is_dir():
+        raise StoreError("is a folder, not a file", path=show(path))
+    if path.exists() and not path.is_file():  # /dev/stdout and the like must not be replaced by a file
+        _write_through(path, data)
+        return
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -199,6 +204,14 @@ def write_bytes(path: str | Path, data: bytes) -> None:
             beside.unlink()
         kind = StoreFullError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else StoreError
         raise kind(f"cannot be written: {error.strerror or error}", path=show(path)) from error
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    try:
+        with open(path, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StoreError(f"cannot be written: {error.strerror or error}", path=show(path)) from error
 
 
 def show(path: Path) -> str:
