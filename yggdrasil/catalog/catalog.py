@@ -102,8 +102,13 @@ class StandardCatalog:
     def _file(self, path: Path, kind: str, overlay: str | None) -> Found:
         if path.is_dir():
             path = next((p for k in ((kind,) if kind else PLACES) if (p := path / f"{k}.yaml").is_file()), path)
+        own = find_project(self.folder)
+        if own is not None and path.resolve() == own.entries("tool").get(path.stem):
+            return self.find(path.stem, kind or "tool")
         if path.suffix not in ENDINGS and not path.is_dir():
-            raise ConfigError("neither YAML nor JSON", path=show(path), hint="a name, or a file that ends in .yaml")
+            code = "a tool is found by its name, in the tools/ of the project you stand in"
+            hint = code if path.suffix == ".py" else "a name, or a file that ends in .yaml"
+            raise ConfigError("neither YAML nor JSON", path=show(path), hint=hint)
         for project in self._homes():
             if project is not None and project.holds(path):
                 return self._content(kind, "", path, project, overlay)
@@ -151,7 +156,8 @@ class StandardCatalog:
 
     def _unknown(self, what: str, kind: str) -> UnknownTypeError:
         names = [entry.name for entry in self.entries() if kind in ("", entry.kind)]
-        beside = next((p for p in (Path(what), *(Path(what + e) for e in ENDINGS)) if p.exists()), None)
+        places = (Path(what), *(Path(what + e) for e in ENDINGS)) if what else ()
+        beside = next((p for p in places if p.exists()), None)
         hint = f"./{beside}  (a path is written with a slash or its ending)" if beside is not None else ""
         return UnknownTypeError(f"no {kind or 'entry'} {what!r}; {close_names(what, names)}", hint=hint)
 
@@ -228,7 +234,7 @@ def _plugin_entries() -> Iterator[Entry]:
 
 
 def _is_path(what: str) -> bool:
-    return "/" in what or "\\" in what or what.startswith(".") or what.endswith(ENDINGS)
+    return "/" in what or "\\" in what or what.startswith(".") or what.endswith((*ENDINGS, ".py"))
 
 
 def _name(config: Mapping[str, Any], kind: str, path: Path | None = None) -> str:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from yggdrasil.cli.spending import Spending
+from yggdrasil.cli.streams import json_line
 from yggdrasil.cli.words import words
-from yggdrasil.core.cycle import UPDATE
 from yggdrasil.core.events import (
     ActionReceived,
     Event,
-    Progress,
     StageFinished,
-    StageSkipped,
-    StageStarted,
     StateDropped,
     TickFinished,
     TickStarted,
-    ToolCalled,
     Warned,
     WorldOpened,
     WorldParked,
@@ -52,7 +49,7 @@ class Records:
 
     def hear(self, event: Event) -> None:
         """Write the event; the reader sees it at once."""
-        self.out.write(json.dumps(event_to_json(event), ensure_ascii=False, default=str) + "\n")
+        self.out.write(json_line(event_to_json(event), self.out) + "\n")
         self.out.flush()
 
     def picture(self, tick: int, path: Path) -> None:
@@ -98,10 +95,11 @@ class Lines:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out or sys.stdout
-        self._updated = False
+        self._spending = Spending()
 
     def hear(self, event: Event) -> None:
         """Write what a person would want to read later."""
+        self._spending.hear(event)
         if isinstance(event, StageFinished) and event.block == "patch":
             return  # WorldUpdated says it
         line = tell(event)
@@ -117,102 +115,18 @@ class Lines:
         print(text, file=self.out, flush=True)
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Say what the models cost, if any was asked."""
+        said, self._spending = str(self._spending), Spending()
+        if said:
+            print(said, file=self.out, flush=True)
 
 
-class Screen:
-    """A live screen: what the world does now at the bottom, the chronicle and the pictures above."""
-
-    def __init__(self, world: str) -> None:
-        from rich.console import Console
-        from rich.live import Live
-        from rich.spinner import Spinner
-
-        self.console = Console()
-        self._world = world
-        self._tick: int | None = None
-        self._stages: list[tuple[str, str]] = []
-        self._doing = ""
-        self._spinner = Spinner("dots")
-        self._live = Live(self._spinner, console=self.console, refresh_per_second=8, transient=True)
-        self._live.start()
-        self._show()
-
-    def hear(self, event: Event) -> None:
-        """Show it."""
-        match event:
-            case TickStarted():
-                self._tick, self._stages = event.tick, []
-                self._rule(f"tick {event.tick}")
-            case WorldOpened() if event.under_way:
-                self._tick = event.tick
-                self._rule(f"tick {event.tick} goes on")
-            case StageStarted():
-                self._stages.append((event.stage, "…"))
-            case StageFinished():
-                self._mark(event.stage, "✓")
-                self._tell_block(event)
-            case StageSkipped():
-                self._mark(event.stage, "·")
-            case Progress() | ToolCalled():
-                self._doing = event.note if isinstance(event, Progress) else event.tool
-            case TickFinished() | StageFinished():
-                pass
-            case WorldUpdated():
-                self._mark(UPDATE, "✓")
-                self._print(f"update: {len(event.patch)} changes", style="dim")
-            case _:
-                self._print(tell(event).strip(), style="red" if isinstance(event, WorldParked) else "dim")
-        self._show()
-
-    def _tell_block(self, event: StageFinished) -> None:
-        self._doing = ""
-        said = words(event.output)
-        if event.block == "chronicle" and said:
-            self._print(said)
-        elif event.block == "intent" and said:
-            self._print(f"{event.stage.split('/')[-1]}: {said}", style="dim")
-        elif event.block == "artifacts" and isinstance(event.output, dict) and event.output.get("texts"):
-            self._print(said, style="italic")
-
-    def picture(self, tick: int, path: Path) -> None:
-        """Say where it lies."""
-        self._print(f"picture: {path}", style="cyan")
-
-    def note(self, text: str) -> None:
-        """Write it above the live line."""
-        self._print(text, style="yellow")
-
-    def close(self) -> None:
-        """Take the live line away and give the terminal back."""
-        self._live.stop()
-
-    def _print(self, text: str, style: str = "") -> None:
-        from rich.padding import Padding
-        from rich.text import Text
-
-        if text:
-            self.console.print(Padding(Text(text, style=style), (0, 2)))
-
-    def _rule(self, title: str) -> None:
-        self.console.rule(f"{self._world} · {title}", align="left")
-
-    def _mark(self, stage: str, sign: str) -> None:
-        self._stages = [s for s in self._stages if s[0] != stage] + [(stage, sign)]
-
-    def _show(self) -> None:
-        from rich.text import Text
-
-        line = Text(f"tick {self._tick}  " if self._tick is not None else f"{self._world}  ", style="bold")
-        for stage, sign in self._stages:
-            line.append(f"{stage.split('/')[-1]} {sign}  ", style="green" if sign == "✓" else "dim")
-        if self._doing:
-            line.append(self._doing, style="dim")
-        self._spinner.update(text=line)
-
-
-def choose(world: str, as_json: bool) -> Display:
+def choose(world: str, as_json: bool, ticks: int = 0) -> Display:
     """The display that suits where the output goes."""
     if as_json:
         return Records()
-    return Screen(world) if sys.stdout.isatty() else Lines()
+    if not sys.stdout.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        return Lines()
+    from yggdrasil.cli.screen import Screen
+
+    return Screen(world, ticks)

@@ -86,7 +86,7 @@ def run_world(order: Order, as_json: bool) -> int:
             hint=f"yggdrasil show {order.world}",
         )
     world.validate(strict=True)  # before the store is opened: what is wrong leaves nothing behind
-    display = choose(place.found.name, as_json)
+    display = choose(place.found.name, as_json, order.ticks)
     stops = _Stops(order, display)
     try:
         parked = anyio.run(_live, world, order, place, display, stops)

@@ -262,7 +262,7 @@ class World(Runnable):
 
     def _problems(self) -> list[Problem]:
         problems = [
-            Problem(name, f"the cycle has no stage {name!r}", f'add_stage("{name}", stage)')
+            Problem(name, f"the cycle has no stage {name!r}", f'{name}: {{ref: ...}}, or add_stage("{name}", stage)')
             for name in self._order
             if name not in self.nodes
         ]
