@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
 from yggdrasil.core.canonical import canonical
-from yggdrasil.core.messages import Reply
 from yggdrasil.errors import ConfigError, SecretError
 from yggdrasil.models.faults import translate
 from yggdrasil.models.secrets import without_credentials
+
+T = TypeVar("T")
 
 _OURS = ("messages", "model", "stream", "system", "tools")
 _SECRET = ("api_key", "authorization", "extra_headers", "headers")
@@ -76,9 +77,9 @@ class Connection:
         }
 
     async def guard(
-        self, perform: Callable[[], Awaitable[Reply]], *, where: str, secret: str, variable: str, streaming: bool
-    ) -> Reply:
-        """The reply that `perform` gives; its faults as ModelErrors, within `timeout` seconds."""
+        self, perform: Callable[[], Awaitable[T]], *, where: str, secret: str, variable: str, streaming: bool
+    ) -> T:
+        """What `perform` gives; its faults as ModelErrors, within `timeout` seconds."""
         try:
             with anyio.fail_after(self.timeout):
                 return await perform()

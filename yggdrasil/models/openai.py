@@ -50,7 +50,7 @@ class OpenAIModel(Model):
         endpoint = connection.endpoint("OPENAI_BASE_URL", OWN_ENDPOINT)
         own = endpoint.rstrip("/") == OWN_ENDPOINT
         secret = key_from_environment(VARIABLE, model=self.name, required=own)
-        found = await client("openai", endpoint, secret, lambda: _make(endpoint, secret))
+        found = await client("openai", endpoint, secret, lambda: make_sdk(endpoint, secret))
         body = request_to_openai(request, self.model_id, own=own)
         arguments = connection.call(body, key, streaming=delta is not None)
 
@@ -77,7 +77,8 @@ class OpenAIModel(Model):
         return parts.reply()
 
 
-def _make(endpoint: str, secret: str) -> Any:
+def make_sdk(endpoint: str, secret: str) -> Any:
+    """The SDK's client for one endpoint; importing the SDK takes a second."""
     from openai import AsyncOpenAI
 
     # a server that needs no key gets one that says so: the SDK insists on some

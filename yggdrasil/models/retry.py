@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import anyio
 
 from yggdrasil.abc.model import Delta, Model
 from yggdrasil.core.messages import Reply, Request
 from yggdrasil.errors import ConfigError, ModelTransientError
+
+T = TypeVar("T")
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
@@ -25,6 +29,28 @@ def wait_before_retry(attempt: int, retry_after: float | None, chance: float) ->
         return retry_after + 0.1 * chance * max(retry_after, FIRST_WAIT)
     full = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
     return full * (0.5 + 0.5 * chance)
+
+
+async def retried(
+    perform: Callable[[], Awaitable[T]], *, attempts: int, seconds: float, again: Callable[[], None] | None = None
+) -> T:
+    """What `perform` gives, tried again after transient errors; `again` is called before each further attempt.
+
+    At most `attempts` times; a wait that would not fit into `seconds` from the first is not begun.
+    """
+    began = time.monotonic()
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await perform()
+        except ModelTransientError as error:
+            wait = wait_before_retry(attempt, error.retry_after, random.random())
+            if attempt >= attempts or time.monotonic() - began + wait > seconds:
+                raise
+        await anyio.sleep(wait)
+        if again is not None:
+            again()
 
 
 class Retrying(Model):
@@ -51,19 +77,12 @@ class Retrying(Model):
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """The first answer that succeeds; the last error otherwise."""
-        began = time.monotonic()
         told = _Told(delta)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return await self.model.reply(request, key=key, delta=told.listen)
-            except ModelTransientError as error:
-                wait = wait_before_retry(attempt, error.retry_after, random.random())
-                if attempt >= self.attempts or time.monotonic() - began + wait > self.seconds:
-                    raise
-            await anyio.sleep(wait)
-            told.restart()
+
+        async def ask() -> Reply:
+            return await self.model.reply(request, key=key, delta=told.listen)
+
+        return await retried(ask, attempts=self.attempts, seconds=self.seconds, again=told.restart)
 
 
 class _Told:

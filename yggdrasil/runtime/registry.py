@@ -30,6 +30,7 @@ STOCK: dict[str, str] = {
     "llm/anthropic": "yggdrasil.models.block:AnthropicBlock",
     "llm/scripted": "yggdrasil.models.block:ScriptedBlock",
     "agent/llm": "yggdrasil.agent.block:Agent",
+    "image/api": "yggdrasil.models.image:ImageBlock",
     "text/prompt": "yggdrasil.blocks.prompt:Prompt",
     "state/slot": "yggdrasil.blocks.state:Slot",
     "state/changes": "yggdrasil.blocks.state:Changes",
