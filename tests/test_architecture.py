@@ -48,7 +48,7 @@ THIRD_PARTIES = {
     "training": {"accelerate"},
     "catalog": set(),
     "testing": set(),
-    "cli": {"typer", "click", "rich"},
+    "cli": {"typer", "click", "rich", "PIL"},
     "serving": {"fastapi", "starlette", "uvicorn", "mcp", "ray"},
     "ui": {"gradio"},
 }

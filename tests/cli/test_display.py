@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from yggdrasil import ConfigError
-from yggdrasil.cli.display import Lines, Records, Screen
+from yggdrasil.cli.display import Lines, Records
 from yggdrasil.cli.pictures import file_name, folder_for, write_pictures
+from yggdrasil.cli.screen import Screen
 from yggdrasil.cli.words import say
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.events import (

@@ -12,7 +12,7 @@ from typing import Any
 from yggdrasil.cli.places import Place, lives, locate
 from yggdrasil.cli.streams import json_line
 from yggdrasil.cli.tables import cut, lines, summary, tables
-from yggdrasil.cli.words import say
+from yggdrasil.cli.words import say, words
 from yggdrasil.core.content import HISTORY
 from yggdrasil.errors import StoreError
 
@@ -126,4 +126,5 @@ def last_picture(folder: Path) -> Path | None:
 
 def _print_state(state: Mapping[str, Any] | None) -> None:
     for block, value in (state or {}).items():
-        print(f"\n{block}:\n  {say(value, 600)}")
+        if words(value):  # what is meant for machines alone is in the export
+            print(f"\n{block}:\n  {say(value, 600)}")

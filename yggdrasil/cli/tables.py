@@ -70,7 +70,7 @@ def _table(name: str, things: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
     deep = [k for k in told if any(isinstance(thing.get(k), Mapping | list | tuple) for _, thing in things)]
     late = [*(k for k in deep if k not in PROSE), *(k for k in told if k in PROSE)]
     columns = [*named[:1], *(k for k in told if k not in named and k not in late), *late]
-    rows = (tuple([ident, *(_cell(thing.get(key)) for key in columns)]) for ident, thing in things)
+    rows = ((ident, *(_cell(thing.get(key)) for key in columns)) for ident, thing in things)
     return Table(name, ("", *columns), tuple(rows))
 
 
