@@ -10,9 +10,20 @@ from .dice import Dice, dice_of
 from .scenes import GESTURES, SCENES, Scene
 
 SIZE = (512, 384)
-INLAND_SPOTS = ((0.13, 0.66, 0.16), (0.84, 0.655, 0.15), (0.30, 0.635, 0.11), (0.70, 0.63, 0.105))
-SHORE_SPOTS = ((0.10, 0.655, 0.17), (0.30, 0.675, 0.13), (0.22, 0.625, 0.09))
+INLAND_SPOTS = ((0.155, 0.672, 0.235), (0.845, 0.664, 0.20), (0.345, 0.642, 0.135), (0.685, 0.640, 0.125))
+SHORE_SPOTS = ((0.115, 0.672, 0.22), (0.325, 0.690, 0.155), (0.245, 0.634, 0.105))
 """Where houses stand: (across, down, width)."""
+TALL = 0.205
+"""A grown person's height, of the picture, at the lower edge of the company."""
+RING = ((-0.125, 0.0), (0.125, 0.002), (-0.225, 0.024), (0.225, 0.026), (0.052, -0.034))
+ROUND = ((-0.10, 0.0), (0.045, 0.012), (0.135, -0.006), (0.215, 0.018), (0.29, -0.010))
+PAIR = ((-0.062, 0.0), (0.062, 0.0), (-0.235, -0.028), (0.235, -0.030), (0.315, -0.012))
+WORK = ((-0.16, 0.012), (0.02, -0.022), (0.18, 0.016), (-0.29, -0.026), (0.30, -0.03))
+ROW = ((-0.11, 0.0), (0.0, 0.018), (0.11, -0.008), (0.215, 0.012), (-0.215, 0.014))
+GROUPS = {"ring": RING, "round": ROUND, "pair": PAIR, "work": WORK, "row": ROW}
+"""Where people stand about the middle of a company, in the order of the company: (across, down)."""
+STAND: dict[str, tuple[float, float]] = {"headland": (0.56, 0.855), "river": (0.47, 0.905), "shore": (0.42, 0.875)}
+"""The middle of a company by the lie of the land, where it is not (0.47, 0.865)."""
 
 
 @block("midgard/architect", outputs={"blueprint": dict})
@@ -51,7 +62,7 @@ def architect(intent: dict[str, Any], world: dict[str, Any], *, ctx: RunContext)
         "naust": bool(look.get("naust")),
         "boats": _boats(look["land"], scene, world, where),
         "fires": _fires(scene, look, dark, figures, weather.get("kind", "")),
-        "animals": _animals(scene, look["land"], world, where),
+        "animals": _animals(scene, look, world, where, figures, dice),
         "figures": figures,
         "texture": dice.between(0, 9999),
     }
@@ -60,30 +71,66 @@ def architect(intent: dict[str, Any], world: dict[str, Any], *, ctx: RunContext)
 def _figures(
     who: list[str], world: dict[str, Any], scene: Scene, kind: str, land: str, dice: Dice
 ) -> list[dict[str, Any]]:
-    """A company in a loose row; the dead and the absent are not in it."""
+    """A company grouped as the scene wants it, the nearer the larger; the dead and the absent are not in it."""
     people = world["characters"]
-    living = [name for name in who if name in people and people[name]["at"] != "abroad"][:5]
-    centre = 0.42 + 0.16 * dice.roll()
+    living = [name for name in dict.fromkeys(who) if name in people and people[name]["at"] != "abroad"][:5]
+    sway, (middle, down) = 0.03 * dice.roll() - 0.015, STAND.get(land, (0.47, 0.865))
+    if len(living) == 1:
+        middle -= 0.02
     figures = []
     for i, name in enumerate(living):
-        person = people[name]
-        age = (int(world["calendar"]["day"]) - person["born"]) // 360
         gesture = scene.gestures[i % len(scene.gestures)] if scene.gestures else dice.pick(GESTURES)
-        figures.append(
-            {
-                "x": round(
-                    centre + (i - (len(living) - 1) / 2) * (0.085 if not scene.afloat else 0.05) + 0.012 * dice.roll(),
-                    4,
-                ),
-                "y": round(0.86 + 0.035 * ((i * 7) % 3) / 2 if not scene.afloat else 0.74, 4),
-                "height": round((0.125 if not scene.afloat else 0.085) * (0.62 if age < 13 else 1.0), 4),
-                "gesture": gesture,
-                "cloak": _dye(name),
-                "dress": person["sex"] == "f",
-                "hair": "grey" if age >= 58 else ("fair", "red", "brown")[sum(map(ord, name)) % 3],
-            }
-        )
+        if scene.afloat:
+            gesture = ("row", "haul", "row", "steer")[i % 4] if land == "sea" else "stand"
+        dx, dy = _spot(i, len(living), scene, land)
+        x, y = middle + sway + dx, down + dy
+        if land == "sea":
+            x, y = 0.5 + dx, 0.757
+        size = TALL * ((y - 0.58) / 0.285 if land != "sea" else 0.98)
+        figures.append(_figure(name, world, round(x, 4), round(y, 4), size, gesture, _facing(i, dx, scene)))
     return figures
+
+
+def _spot(number: int, count: int, scene: Scene, land: str) -> tuple[float, float]:
+    if land == "sea":
+        return ((number - (count - 1) / 2) * min(0.105, 0.30 / max(1, count - 1)), 0.0)
+    if count == 1 and scene.group != "ring":
+        return (0.0, 0.0)
+    dx, dy = GROUPS[scene.group][number]
+    if scene.group == "pair" and scene.gestures[:1] == ("wrestle",) and number < 2:
+        dx *= 0.72
+    return (dx, dy)
+
+
+def _facing(number: int, dx: float, scene: Scene) -> int:
+    """Towards the middle, towards the speaker, or the way the row goes: 1 is right, -1 left."""
+    if scene.afloat or scene.group == "row":
+        return 1
+    if scene.group == "round":
+        return 1 if number == 0 else -1
+    if scene.group == "work":
+        return (1, -1, 1, -1, 1)[number % 5]
+    return 1 if dx < 0 else -1
+
+
+def _figure(
+    name: str, world: dict[str, Any], x: float, y: float, size: float, gesture: str, facing: int
+) -> dict[str, Any]:
+    """One of the company, as old and as clothed as they are."""
+    person = world["characters"][name]
+    age = (int(world["calendar"]["day"]) - person["born"]) // 360
+    grown = 0.58 if age < 9 else 0.76 if age < 14 else 1.0
+    return {
+        "x": x,
+        "y": y,
+        "height": round(size * grown * (0.96 if person["sex"] == "f" else 1.0), 4),
+        "gesture": gesture,
+        "facing": facing,
+        "cloak": _dye(name),
+        "dress": person["sex"] == "f",
+        "beard": person["sex"] == "m" and age >= 20,
+        "hair": "grey" if age >= 58 else ("fair", "red", "brown")[sum(map(ord, name)) % 3],
+    }
 
 
 def _dye(name: str) -> str:
@@ -103,8 +150,8 @@ def _houses(look: dict[str, Any], world: dict[str, Any], where: str, dark: bool,
         houses.append(
             {
                 "x": round(x + shift, 4),
-                "y": y + 0.01 * ((look["seed"] + i) % 3),
-                "width": width * (1.45 if hall else 1.0),
+                "y": round(y + 0.005 * ((look["seed"] + i) % 3), 4),
+                "width": round(width * (1.28 if hall else 1.0), 4),
                 "hall": hall,
                 "lit": dark and inhabited,
                 "smoke": inhabited and (season != "summer" or i == 0),
@@ -115,17 +162,19 @@ def _houses(look: dict[str, Any], world: dict[str, Any], where: str, dark: bool,
 
 def _boats(land: str, scene: Scene, world: dict[str, Any], where: str) -> list[dict[str, Any]]:
     boats = []
-    if scene.afloat and land == "sea":
-        boats.append({"x": 0.5, "y": 0.76, "width": 0.34, "sail": False, "crew": True})
+    if land == "sea":
+        boats.append({"x": 0.5, "y": 0.79, "width": 0.50, "sail": False, "crew": True})
     if scene.sails and land in ("shore", "headland", "sea"):
+        middle = 0.62 if land == "shore" else 0.24
         boats += [
-            {"x": 0.30 + 0.2 * i, "y": 0.60 + 0.01 * i, "width": 0.10 - 0.012 * i, "sail": True, "crew": False}
+            {"x": middle + 0.17 * i, "y": 0.645 - 0.02 * i, "width": 0.15 - 0.03 * i, "sail": True, "crew": False}
             for i in range(scene.sails)
         ]
     if land == "shore":
         count = int(world["stores"].get(where, {}).get("boats", 1))
         boats += [
-            {"x": 0.60 + 0.15 * i, "y": 0.80, "width": 0.13, "sail": False, "crew": False} for i in range(min(2, count))
+            {"x": 0.715 + 0.19 * i, "y": 0.828 + 0.022 * i, "width": 0.19, "sail": False, "crew": False}
+            for i in range(min(2, count))
         ]
     return boats
 
@@ -134,20 +183,42 @@ def _fires(
     scene: Scene, look: dict[str, Any], dark: bool, figures: list[dict[str, Any]], weather: str
 ) -> list[dict[str, Any]]:
     """Fires that belong to the happening, and the beacon when it is lit."""
-    fires = []
     if scene.fire == "beacon" and look.get("beacon"):
-        fires.append({"x": 0.72, "y": 0.60, "size": 0.13})
-    elif scene.fire or (dark and scene.warm and look["land"] != "sea" and weather not in ("rain", "storm")):
-        edge = min((figure["x"] for figure in figures), default=0.5)
-        fires.append({"x": round(edge - 0.1, 4), "y": 0.875, "size": 0.075 if scene.fire == "great" else 0.05})
-    return fires
-
-
-def _animals(scene: Scene, land: str, world: dict[str, Any], where: str) -> list[dict[str, Any]]:
-    kind = scene.animal or ("sheep" if land == "upland" and world["stores"].get(where, {}).get("sheep", 0) else "")
-    if not kind:
+        return [{"x": 0.72, "y": 0.535, "size": 0.15}]
+    warm = dark and scene.warm and weather not in ("rain", "storm")
+    if look["land"] == "sea" or not (scene.fire or warm):
         return []
-    count = {"sheep": 4, "wolf": 1, "bear": 1, "lynx": 1, "raven": 2, "stag": 1}.get(kind, 1)
-    return [
-        {"kind": kind, "x": round(0.60 + 0.075 * i, 4), "y": round(0.80 + 0.022 * (i % 2), 4)} for i in range(count)
-    ]
+    size = 0.105 if scene.fire in ("great", "beacon", "house") else 0.066
+    middle, down = STAND.get(look["land"], (0.47, 0.865))
+    if scene.group == "ring":
+        return [{"x": middle, "y": round(down + 0.022, 4), "size": size}]
+    edge = min((figure["x"] for figure in figures), default=0.5)
+    return [{"x": round(max(0.08, edge - 0.13), 4), "y": round(down + 0.012, 4), "size": size}]
+
+
+def _animals(
+    scene: Scene, look: dict[str, Any], world: dict[str, Any], where: str, figures: list[dict[str, Any]], dice: Dice
+) -> list[dict[str, Any]]:
+    """The beasts of the happening on the right, those of the place farther off, birds over the water."""
+    land, stores = look["land"], world["stores"].get(where, {})
+    dog, bird = dice.chance(0.4), dice.roll()
+    animals: list[dict[str, Any]] = []
+    if land in ("sea", "shore", "headland"):
+        animals += [{"kind": "gull", "x": round(0.24 + 0.5 * bird + 0.07 * i, 4), "y": round(0.30 + 0.05 * i, 4), "facing": 1} for i in range(3)]
+    if land == "sea":
+        return animals
+    right = max((figure["x"] for figure in figures), default=0.5)
+    free = min(0.86, max(0.70, right + 0.12))
+    if scene.animal == "raven":
+        animals += [{"kind": "raven", "x": 0.58 + 0.11 * i, "y": 0.33 - 0.05 * i, "facing": -1} for i in range(2)]
+    elif scene.animal and scene.animal != "sheep":
+        animals.append({"kind": scene.animal, "x": round(free, 4), "y": 0.80 if land not in ("river", "shore") else 0.875, "facing": -1})
+    if land == "upland" and stores.get("sheep", 0) or scene.animal == "sheep":
+        flock = ((0.60, 0.745), (0.68, 0.765), (0.77, 0.748), (0.73, 0.792), (0.86, 0.775))
+        lift = 0.11 if land in ("river", "shore", "headland") else 0.0
+        animals += [{"kind": "sheep", "x": x, "y": round(min(0.90, y + lift), 4), "facing": 1 if i % 2 else -1} for i, (x, y) in enumerate(flock)]
+    if land == "farm":
+        animals.append({"kind": "horse", "x": 0.29, "y": 0.755, "facing": 1})
+    if dog and figures and look.get("houses"):
+        animals.append({"kind": "dog", "x": round(min(0.93, right + 0.10), 4), "y": 0.885, "facing": -1})
+    return animals

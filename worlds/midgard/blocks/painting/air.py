@@ -18,39 +18,74 @@ def paint_smoke(picture: Picture, vents: list[tuple[float, float]], blueprint: d
     width = picture.shape[1]
     tone = np.array(light.haze, np.float32) * np.float32(0.7) + np.float32(52) * np.array(light.shine, np.float32)
     for number, (x, y) in enumerate(vents):
-        top = max(0, int(y) - 78)
+        top = max(0, int(y) - 96)
         rows = np.arange(top, max(top + 1, int(y)))
-        age = (np.float32(y) - rows.astype(np.float32)) / 78
+        age = (np.float32(y) - rows.astype(np.float32)) / 96
         drift = np.float32(x) + age * age * (6 + 9 * min(9, blueprint["wind"]))
         drift = drift + (line(len(rows), blueprint["texture"] + number * 7, 24, 2) - np.float32(0.5)) * 14 * age
-        half = 1.6 + 8 * age
+        half = 1.8 + 10 * age
         away = np.abs(np.arange(width, dtype=np.float32)[None, :] - drift[:, None]) / half[:, None]
-        cover = np.clip(1 - away * away, 0, 1) * ((1 - age) * np.float32(0.62))[:, None]
+        cover = np.clip(1 - away * away, 0, 1) * ((1 - age) * np.float32(0.74))[:, None]
         picture[rows] += (tone - picture[rows]) * cover[..., None]
 
 
 def paint_fires(picture: Picture, blueprint: dict[str, Any]) -> None:
-    """Flames, and their glow on whatever is near."""
+    """Flames on their logs, and their light on whatever is near."""
     height, width = picture.shape[:2]
-    dark = {"night": 1.0, "dusk": 0.7, "dawn": 0.5, "day": 0.25}.get(blueprint["light"], 0.5)
+    dark = {"night": 1.0, "dusk": 0.75, "dawn": 0.5, "day": 0.2}.get(blueprint["light"], 0.5)
     ys, xs = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None, :]
     for number, fire in enumerate(blueprint["fires"]):
         x, y, tall = fire["x"] * width, fire["y"] * height, fire["size"] * height * 1.25
-        dx, dy = (xs - np.float32(x)) / np.float32(tall), (ys - np.float32(y - tall * 0.3)) / np.float32(tall)
-        glow = np.float32(dark) / (1 + (dx * dx + dy * dy * 1.6) * np.float32(0.9))
-        glow = glow * glow * np.float32(0.9)
-        picture += glow[..., None] * (np.array((118, 62, 18), np.float32) + picture * np.float32(0.35))
-        up = np.clip((np.float32(y) - ys) / np.float32(tall), 0, 1)
-        waver = (
-            (line(height, blueprint["texture"] + number * 19, tall / 3, 2)[:, None] - np.float32(0.5))
-            * np.float32(0.5)
-            * up
-        )
-        half = np.float32(0.30) * (1 - up) * (np.float32(0.55) + up * np.float32(1.25))
-        inside = np.clip((half - np.abs(dx - waver)) * 9, 0, 1) * (ys <= y) * (up < 1)
-        core = np.clip((half * np.float32(0.52) - np.abs(dx - waver)) * 9, 0, 1) * (ys <= y) * (up < 0.7)
-        picture += (np.array((255, 132, 22), np.float32) - picture) * inside[..., None]
-        picture += (np.array((255, 226, 120), np.float32) - picture) * core[..., None]
+        dx, dy = (xs - np.float32(x)) / np.float32(tall), (ys - np.float32(y - tall * 0.25)) / np.float32(tall)
+        glow = np.float32(dark) / (1 + (dx * dx + dy * dy * 2.2) * np.float32(0.55))
+        glow = glow * glow
+        picture += glow[..., None] * (np.array((66, 30, 6), np.float32) + picture * np.array((1.15, 0.72, 0.30), np.float32))
+        _logs(picture, x, y, tall)
+        _flames(picture, blueprint["texture"] + number * 19, x, y, tall)
+
+
+def _logs(picture: Picture, x: float, y: float, tall: float) -> None:
+    """A ring of stones and two charred logs."""
+    height, width = picture.shape[:2]
+    top, left = max(0, int(y - tall * 0.2)), max(0, int(x - tall * 0.7))
+    part = picture[top : min(height, int(y + tall * 0.18)), left : min(width, int(x + tall * 0.7))]
+    ys = (np.arange(part.shape[0], dtype=np.float32)[:, None] + np.float32(top - y)) / np.float32(tall)
+    xs = (np.arange(part.shape[1], dtype=np.float32)[None, :] + np.float32(left - x)) / np.float32(tall)
+    for k in range(-3, 4):
+        away = (xs - np.float32(0.14 * k)) ** 2 / np.float32(0.0052) + (ys - np.float32(0.055 - 0.006 * k * k)) ** 2 / np.float32(0.0030)
+        stone = np.array((112, 86, 70), np.float32) * (np.float32(0.85) - ys * 4)[..., None]
+        part += (stone - part) * np.clip((1 - away) * 3, 0, 1)[..., None]
+    for lean in (-1, 1):
+        away = np.abs(ys + np.float32(0.02) + xs * np.float32(0.30 * lean)) / np.float32(0.045)
+        part += (np.array((58, 32, 20), np.float32) - part) * (np.clip((1 - away) * 3, 0, 1) * (np.abs(xs) < 0.36))[..., None]
+
+
+def _flames(picture: Picture, seed: int, x: float, y: float, tall: float) -> None:
+    """Five tongues about a tall one, each orange without and yellow within; sparks above."""
+    height, width = picture.shape[:2]
+    top, left = max(0, int(y - tall * 1.05)), max(0, int(x - tall * 0.6))
+    part = picture[top : min(height, int(y) + 1), left : min(width, int(x + tall * 0.6))]
+    ys = np.arange(part.shape[0], dtype=np.float32)[:, None] + np.float32(top)
+    xs = (np.arange(part.shape[1], dtype=np.float32)[None, :] + np.float32(left - x)) / np.float32(tall)
+    lift = (np.float32(y) - ys) / np.float32(tall)
+    sizes = scatter(5, seed + 3, 2).tolist()
+    outer, core = np.zeros(part.shape[:2], np.float32), np.zeros(part.shape[:2], np.float32)
+    for k, (a, b) in enumerate(sizes):
+        high = (1.0, 0.70, 0.72, 0.48, 0.46)[k] * (0.86 + 0.14 * a)
+        foot = (0.0, -0.10, 0.11, -0.20, 0.20)[k]
+        up = np.clip(lift / np.float32(high), 0, 1)
+        sway = (line(part.shape[0], seed + k * 7, tall / 2.6, 2)[:, None] - np.float32(0.5)) * np.float32(0.36) * up + np.float32((b - 0.5) * 0.10) * up
+        half = np.float32(0.165) * (1 - up) * (np.float32(0.62) + up * np.float32(1.2))
+        away = np.abs(xs - np.float32(foot) * (1 - up * np.float32(0.45)) - sway)
+        inside = (lift >= 0) & (up < 1)
+        outer = np.maximum(outer, np.clip((half - away) * 14, 0, 1) * inside)
+        core = np.maximum(core, np.clip((half * np.float32(0.55) - away) * 14, 0, 1) * (inside & (up < 0.72)))
+    part += (np.array((255, 128, 24), np.float32) - part) * outer[..., None]
+    part += (np.array((255, 222, 116), np.float32) - part) * core[..., None]
+    for a, b, c in scatter(9, seed + 91, 3).tolist():
+        row, column = int(y - tall * (0.8 + 0.9 * a)), int(x + tall * (b - 0.5) * (0.4 + 0.5 * a))
+        if 0 <= row < height and 0 <= column < width and c > 0.3:
+            picture[row, column] = (255, 190, 90)
 
 
 def paint_weather(picture: Picture, blueprint: dict[str, Any], light: Light) -> None:

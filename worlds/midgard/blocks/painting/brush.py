@@ -15,10 +15,10 @@ FINE = 2
 
 
 class Brush:
-    """Draws in pixels of the picture; fractions of a pixel count."""
+    """Draws in pixels of the picture; fractions of a pixel count. `lit_from` is -1 for light from the left, else 1."""
 
-    def __init__(self, width: int, height: int, shine: Colour) -> None:
-        self.width, self.height, self.shine = width, height, shine
+    def __init__(self, width: int, height: int, shine: Colour, lit_from: int = -1) -> None:
+        self.width, self.height, self.shine, self.lit_from = width, height, shine, lit_from
         self.sheet = Image.new("RGBA", (width * FINE, height * FINE), (0, 0, 0, 0))
         self.draw = ImageDraw.Draw(self.sheet)
 

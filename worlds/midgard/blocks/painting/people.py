@@ -1,81 +1,116 @@
-"""People: a cloak, a head, two arms that do something. Lengths are parts of a person's height."""
+"""People: bones placed by a pose, clothed in the light of the scene. Lengths are parts of a person's height."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from math import sqrt
 from typing import Any
 
 from .brush import Brush
-from .palette import DYES, HAIR, SKIN, WOOD, dim
+from .palette import DYES, HAIR, SKIN, WOOD, Colour, dim, mix
+from .poses import POSES, Point, Pose
+from .tools import draw_tool
 
-ARMS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
-    "stand": ((-0.15, 0.42), (0.15, 0.42)),
-    "walk": ((-0.20, 0.46), (0.20, 0.48)),
-    "point": ((-0.13, 0.42), (0.36, 0.76)),
-    "carry": ((-0.22, 0.72), (0.22, 0.72)),
-    "raise": ((-0.16, 0.44), (0.20, 1.02)),
-    "chop": ((0.16, 0.98), (0.22, 0.95)),
-    "aim": ((0.34, 0.74), (-0.10, 0.74)),
-    "bend": ((0.22, 0.20), (0.30, 0.24)),
-    "kneel": ((0.16, 0.30), (0.22, 0.34)),
-    "sit": ((0.10, 0.30), (0.16, 0.30)),
-    "row": ((0.24, 0.42), (0.28, 0.40)),
-    "haul": ((0.22, 0.56), (0.26, 0.50)),
-}
-"""Where the hands are, from the feet, for a person who faces right."""
-LOW = {"kneel": 0.74, "sit": 0.64, "row": 0.70, "haul": 0.86}
-"""How much of the full height is left."""
+At = Callable[[float, float], Point]
+HOSE: Colour = (70, 60, 54)
+BOOT: Colour = (52, 40, 34)
 
 
-def draw_person(brush: Brush, figure: dict[str, Any], mirrored: bool) -> None:
-    """One figure, feet at (x, y)."""
+def draw_person(brush: Brush, figure: dict[str, Any]) -> None:
+    """One figure, feet at (x, y), facing right or (facing -1) left."""
     x, y, tall = figure["x"] * brush.width, figure["y"] * brush.height, figure["height"] * brush.height
-    gesture = figure["gesture"] if figure["gesture"] in ARMS else "stand"
-    side = -1 if mirrored else 1
-    cloth, low = DYES.get(figure["cloak"], DYES["white"]), LOW.get(gesture, 1.0)
-    lean = 0.20 if gesture == "bend" else 0.05 if gesture in ("walk", "chop", "aim") else 0.0
-    waist, neck = tall * 0.44 * low, tall * 0.80 * low - (tall * 0.12 if gesture == "bend" else 0)
+    pose = POSES.get(str(figure.get("gesture")), POSES["stand"])
+    side = -1 if int(figure.get("facing", 1)) < 0 else 1
 
-    def at(across: float, up: float) -> tuple[float, float]:
-        return (x + side * across * tall, y - up)
+    def at(forwards: float, up: float) -> Point:
+        return (x + side * forwards * tall, y - up * tall)
 
-    brush.disc(x + tall * 0.03, y, tall * 0.22, tall * 0.035, (40, 46, 44), by=0.9)
-    if not figure["dress"] and low > 0.8:
-        stride = 0.12 if gesture in ("walk", "chop", "aim") else 0.055
-        for leg in (-stride, stride):
-            brush.stroke([at(0, waist), at(leg, tall * 0.01)], (62, 52, 46), tall * 0.075)
-    hem = tall * (0.02 if figure["dress"] or low < 0.8 else 0.28)
-    half = 0.17 if figure["dress"] else 0.145
-    brush.polygon([at(-half, hem), at(half, hem), at(lean + 0.105, neck), at(lean - 0.105, neck)], cloth, by=0.97)
-    brush.polygon(
-        [at(-half, hem), at(-half * 0.25, hem), at(lean - 0.03, neck), at(lean - 0.105, neck)], cloth, by=0.72
-    )
-    brush.stroke([at(-half * 0.78, waist), at(half * 0.78, waist)], dim(WOOD, 0.6), tall * 0.03)
-    head = at(lean * 1.9, neck + tall * 0.09)
-    brush.disc(
-        head[0], head[1] - tall * 0.022, tall * 0.078, tall * 0.085, HAIR.get(figure["hair"], HAIR["brown"]), by=0.95
-    )
-    brush.disc(head[0] + side * tall * 0.022, head[1] + tall * 0.006, tall * 0.055, tall * 0.066, SKIN)
-    shoulder = at(lean, neck - tall * 0.06)
-    for across, up in ARMS[gesture]:
-        hand = at(across + lean, up * tall * (low if up < 0.7 else 1.0))
-        brush.stroke([shoulder, hand], cloth, tall * 0.07, by=0.84)
-        brush.disc(hand[0], hand[1], tall * 0.03, tall * 0.03, SKIN)
-    _tool(brush, gesture, at, tall)
+    shade = (0.74, 1.0) if brush.lit_from * side > 0 else (1.0, 0.74)
+    cloth = DYES.get(str(figure.get("cloak")), DYES["white"])
+    if pose is POSES["lie"]:
+        _lying(brush, at, tall, cloth, figure)
+        return
+    if pose.tool == "seat":
+        brush.stroke([at(-0.14, 0.06), at(0.14, 0.06)], WOOD, tall * 0.13, by=0.7)
+    _limb(brush, at, _shoulder(pose, -0.02), pose.hands[0], 0.20, -1, dim(cloth, 0.68), tall)
+    draw_tool(brush, pose.tool, at, tall, side, behind=True)
+    _legs(brush, at, pose, tall, dress=bool(figure.get("dress")), cloth=cloth)
+    _body(brush, at, pose, cloth, shade, dress=bool(figure.get("dress")))
+    _head(brush, at, pose, figure, tall, side)
+    draw_tool(brush, pose.tool, at, tall, side, behind=False)
+    _limb(brush, at, _shoulder(pose, 0.02), pose.hands[1], 0.20, -1, dim(cloth, 0.86), tall)
 
 
-def _tool(brush: Brush, gesture: str, at: Any, tall: float) -> None:
-    """What the hands hold."""
-    if gesture == "carry":
-        brush.polygon(
-            [at(-0.26, tall * 0.70), at(0.26, tall * 0.70), at(0.24, tall * 0.92), at(-0.22, tall * 0.94)],
-            (150, 118, 74),
-        )
-    elif gesture == "chop":
-        brush.stroke([at(0.08, tall * 0.86), at(0.34, tall * 1.14)], WOOD, tall * 0.035)
-        brush.polygon([at(0.28, tall * 1.14), at(0.40, tall * 1.18), at(0.42, tall * 1.04)], (168, 172, 180))
-    elif gesture == "aim":
-        brush.stroke([at(0.36, tall * 1.0), at(0.44, tall * 0.74), at(0.36, tall * 0.48)], WOOD, tall * 0.03)
-    elif gesture == "walk":
-        brush.stroke([at(0.25, tall * 0.02), at(0.22, tall * 0.86)], WOOD, tall * 0.03)
-    elif gesture == "bend":
-        brush.stroke([at(0.44, tall * 0.30), at(0.62, tall * 0.04)], WOOD, tall * 0.03)
+def _shoulder(pose: Pose, shift: float) -> Point:
+    return (pose.neck[0] + shift, pose.neck[1] - 0.055)
+
+
+def _joint(a: Point, b: Point, length: float, bend: float) -> tuple[Point, Point]:
+    """Where knee or elbow is between `a` and `b`, and where the far end can reach."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    away = max(1e-6, sqrt(dx * dx + dy * dy))
+    if away > 2 * length:
+        dx, dy, away = dx * 2 * length / away, dy * 2 * length / away, 2 * length
+    out = sqrt(max(0.0, length * length - away * away / 4)) * bend
+    end = (a[0] + dx, a[1] + dy)
+    return (a[0] + dx / 2 - dy / away * out, a[1] + dy / 2 + dx / away * out), end
+
+
+def _limb(brush: Brush, at: At, start: Point, end: Point, length: float, bend: float, cloth: Colour, tall: float) -> None:
+    """A sleeve and a hand."""
+    joint, reached = _joint(start, end, length, bend)
+    brush.stroke([at(*start), at(*joint), at(*reached)], cloth, tall * 0.066)
+    hand = at(*reached)
+    brush.disc(hand[0], hand[1], tall * 0.030, tall * 0.030, SKIN)
+
+
+def _legs(brush: Brush, at: At, pose: Pose, tall: float, *, dress: bool, cloth: Colour) -> None:
+    for foot, by in zip(pose.feet, (0.74, 1.0), strict=True):
+        knee, reached = _joint(pose.hip, (foot[0], foot[1] + 0.03), 0.235, 1)
+        if not dress or pose.hip[1] < 0.30:
+            brush.stroke([at(*pose.hip), at(*knee), at(*reached)], dim(cloth, 0.6) if dress else HOSE, tall * 0.08, by=by)
+        toe = at(reached[0] + 0.05, foot[1] + 0.008)
+        brush.stroke([at(*reached), toe], BOOT, tall * 0.055, by=by)
+
+
+def _body(brush: Brush, at: At, pose: Pose, cloth: Colour, shade: tuple[float, float], *, dress: bool) -> None:
+    """A tunic to above the knee, or a gown to the ankles; one side in the light."""
+    (hx, hy), (nx, ny) = pose.hip, pose.neck
+    low = hy < 0.30
+    hem = max(0.03, hy - (0.12 if low else 0.40 if dress else 0.17))
+    spread = 0.19 if dress and not low else 0.145
+    mx = hx + (pose.feet[0][0] + pose.feet[1][0]) / 2 * (0.5 if not low else 0.0)
+    back, front = (mx - spread, hem), (mx + spread, hem)
+    nape, throat = (nx - 0.085, ny - 0.015), (nx + 0.085, ny - 0.015)
+    middle = [(mx - 0.01, hem), (hx + 0.012, hy), (nx, ny)]
+    brush.polygon([at(*back), at(hx - 0.105, hy + 0.02), at(nx - 0.112, ny - 0.07), at(*nape), at(nx, ny + 0.02),
+                   *(at(*p) for p in reversed(middle))], cloth, by=shade[0])  # fmt: skip
+    brush.polygon([at(*front), at(hx + 0.105, hy + 0.02), at(nx + 0.112, ny - 0.07), at(*throat), at(nx, ny + 0.02),
+                   *(at(*p) for p in reversed(middle))], cloth, by=shade[1])  # fmt: skip
+    brush.stroke([at(hx - 0.105, hy + 0.03), at(hx + 0.105, hy + 0.03)], dim(WOOD, 0.62), 1.0)
+    brush.stroke([at(*back), at(*front)], mix(cloth, (236, 214, 160), 0.55), 0.8, by=0.9)
+
+
+def _head(brush: Brush, at: At, pose: Pose, figure: dict[str, Any], tall: float, side: int) -> None:
+    hair = HAIR.get(str(figure.get("hair")), HAIR["brown"])
+    cx, cy = at(pose.neck[0] + pose.bow, pose.neck[1] + 0.085 - abs(pose.bow) * 0.5)
+    size = tall * (0.074 if figure["height"] > 0.1 else 0.086)
+    brush.stroke([at(pose.neck[0], pose.neck[1] - 0.02), (cx, cy)], SKIN, tall * 0.06, by=0.85)
+    if figure.get("dress"):
+        brush.disc(cx - side * size * 0.35, cy + size * 0.55, size * 0.75, size * 1.25, hair, by=0.85)
+    brush.disc(cx - side * size * 0.12, cy - size * 0.15, size * 1.05, size * 1.08, hair, by=0.95)
+    brush.disc(cx + side * size * 0.28, cy + size * 0.12, size * 0.74, size * 0.86, SKIN)
+    if figure.get("beard"):
+        brush.polygon([(cx - side * size * 0.25, cy + size * 0.25), (cx + side * size * 1.0, cy + size * 0.3),
+                       (cx + side * size * 0.75, cy + size * 1.35), (cx + side * size * 0.05, cy + size * 1.0)],
+                      hair, by=0.88)  # fmt: skip
+
+
+def _lying(brush: Brush, at: At, tall: float, cloth: Colour, figure: dict[str, Any]) -> None:
+    """Somebody on the ground under a blanket of their own colour."""
+    brush.polygon([at(-0.30, 0.0), at(-0.30, 0.15), at(-0.05, 0.19), at(0.30, 0.13), at(0.45, 0.12), at(0.46, 0.0)],
+                  cloth, by=0.9)  # fmt: skip
+    brush.polygon([at(-0.30, 0.0), at(-0.28, 0.07), at(0.46, 0.05), at(0.46, 0.0)], cloth, by=0.66)
+    cx, cy = at(-0.40, 0.10)
+    brush.disc(cx, cy, tall * 0.085, tall * 0.075, HAIR.get(str(figure.get("hair")), HAIR["brown"]))
+    brush.disc(cx, cy - tall * 0.015, tall * 0.058, tall * 0.06, SKIN)

@@ -19,6 +19,13 @@ def sun_of(blueprint: dict[str, Any]) -> tuple[float, float] | None:
     return {"day": (0.30, 0.16), "dawn": (0.17, 0.44), "dusk": (0.83, 0.45)}.get(blueprint["light"])
 
 
+def moon_of(blueprint: dict[str, Any]) -> tuple[float, float] | None:
+    """Where the moon stands; None but at night."""
+    if blueprint["light"] != "night":
+        return None
+    return 0.2 + 0.6 * (blueprint["texture"] % 97) / 97, 0.13 + 0.08 * (blueprint["texture"] % 31) / 31
+
+
 def paint_sky(blueprint: dict[str, Any], light: Light, height: int, width: int) -> Picture:
     """The sky as height x width x 3, 0 to 255."""
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] / np.float32(0.62)
@@ -34,7 +41,7 @@ def paint_sky(blueprint: dict[str, Any], light: Light, height: int, width: int) 
         _stars(sky, blueprint)
         if blueprint["season"] in ("winter", "autumn") and weather in ("clear", "fair"):
             _northern_lights(sky, blueprint["texture"])
-        _moon(sky, blueprint["texture"])
+        _moon(sky, *(moon_of(blueprint) or (0.5, 0.15)))
     if thick:
         _clouds(sky, blueprint, light, thick)
     return sky
@@ -56,8 +63,7 @@ def _shine(sky: Picture, sun: tuple[float, float], hour: str, strength: float) -
     sky += (np.array((255, 252, 236) if hour == "day" else (255, 232, 190), np.float32) - sky) * disc
 
 
-def _moon(sky: Picture, texture: int) -> None:
-    x, y = 0.2 + 0.6 * (texture % 97) / 97, 0.13 + 0.08 * (texture % 31) / 31
+def _moon(sky: Picture, x: float, y: float) -> None:
     away = _distance(sky, x, y)
     sky += (np.array((150, 166, 200), np.float32) - sky) * (np.float32(0.35) / (1 + away * 300))[..., None]
     disc = np.clip((np.float32(0.0008) - away) * 8000, 0, 1)
@@ -94,6 +100,8 @@ def _clouds(sky: Picture, blueprint: dict[str, Any], light: Light, thick: float)
     tone = np.array(light.low, np.float32) * np.float32(0.55 + 0.5 * (1 - thick)) + np.array(
         light.top, np.float32
     ) * np.float32(0.4)
+    if thick > 0.6:
+        tone = tone * np.float32(0.35) + np.float32(tone.mean()) * np.array((0.63, 0.65, 0.68), np.float32)
     if blueprint["light"] == "day" and thick < 0.6:
         tone = np.array((246, 246, 244), np.float32)
     lit = tone + (shape[..., None] - np.float32(0.5)) * np.float32(60 if blueprint["light"] != "night" else 24)

@@ -12,7 +12,7 @@ from PIL import Image
 from ..painting.palette import light_of
 from ..words import capital, number
 from .eye import Measure, measure, recognise
-from .patches import count_figures, count_roofs, find_fires
+from .patches import calm, count_figures, count_roofs, find_fires
 
 NAMES: tuple[tuple[str, tuple[int, int, int]], ...] = (
     ("black", (14, 16, 22)), ("night blue", (26, 38, 72)), ("slate", (84, 92, 104)), ("grey", (150, 152, 154)),
@@ -41,9 +41,10 @@ def describe(artifacts: dict[str, Any]) -> dict[str, Any]:
     seen = measure(pixels)
     light, season, weather = recognise(seen)
     shine = light_of(light, weather, season).shine
-    fires = find_fires(pixels)
-    figures = count_figures(pixels, shine, fires, wintry=season == "winter")
-    roofs = count_roofs(pixels, shine)
+    still = calm(pixels)
+    fires = find_fires(still)
+    figures = count_figures(still, shine, fires, wintry=season == "winter")
+    roofs = count_roofs(still, shine)
     found = {
         "light": light, "season": season, "weather": weather, "colours": [_name(seen.sky), _name(seen.ground)],
         "mass": _mass(pixels), "fires": len(fires), "figures": figures, "buildings": roofs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from ..painting.palette import DYES, WOOD, Colour, times
 
@@ -65,17 +66,27 @@ def _grown(mask: Mask, rows: int, columns: int) -> Mask:
     return grown
 
 
+def calm(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture without rain, flakes, stars and stalks: each spot is the middle one of the nine around it."""
+    return np.asarray(Image.fromarray(pixels).filter(ImageFilter.MedianFilter(3)))
+
+
 def find_fires(pixels: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    """Where flames burn, (down, across): near-pure orange, upright, larger than a window, small beside the picture."""
+    """Where flames burn, (down, across): orange without and yellow within; a window has no rim and a leaf no heart."""
     r, g, b = (pixels[..., i].astype(np.int32) for i in range(3))
-    flame = (r > 200) & (g > 84) & (g < 245) & (b < 150) & (r - b > 105) & (r - g > 18)
+    rim = (r > 215) & (g > 84) & (g < 180) & (b < 84) & (r - g > 56)
+    heart = (r > 236) & (g > 176) & (g < 246) & (b > 70) & (b < 200) & (r - b > 60)
     height, width = pixels.shape[:2]
-    flame[: int(height * 0.42)] = False
-    return [
-        ((top + bottom) // 2, (left + right) // 2)
-        for size, top, bottom, left, right in patches(flame)
-        if size >= 26 and bottom - top >= 10 and bottom - top >= (right - left) * 0.8 and right - left < width // 8
-    ]
+    flame = rim | heart
+    flame[: int(height * 0.36)] = False
+    found = []
+    for size, top, bottom, left, right in patches(_grown(flame, 1, 1)):
+        box = (slice(top, bottom + 1), slice(left, right))
+        hot, bright = int((rim & flame)[box].sum()), int((heart & flame)[box].sum())
+        fits = bottom - top >= 10 and width * 0.012 < right - left < width / 7 and bottom - top > (right - left) * 0.6
+        if fits and size > 60 and hot > 20 and bright > 0.16 * hot:
+            found.append(((top + bottom) // 2, (left + right) // 2))
+    return found
 
 
 def count_figures(pixels: NDArray[np.uint8], shine: Colour, fires: list[tuple[int, int]], *, wintry: bool) -> int:
