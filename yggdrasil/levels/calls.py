@@ -37,10 +37,10 @@ def bound_port(tool: str, port: str) -> str:
 class NodeTool(Runnable):
     """A node as a tool: named by its node id, without the ports that are bound."""
 
-    def __init__(self, name: str, inner: Runnable, bound: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, inner: Runnable, hidden: frozenset[str], bound: Mapping[str, Any]) -> None:
         self.name, self.inner, self.bound = name, inner, bound
         spec = inner.spec
-        self._spec = Spec({n: p for n, p in spec.inputs.items() if n not in bound}, spec.outputs, spec.doc)
+        self._spec = Spec({n: p for n, p in spec.inputs.items() if n not in hidden}, spec.outputs, spec.doc)
         self.idempotent = getattr(inner, "idempotent", True)
 
     @property
@@ -72,6 +72,8 @@ class Calling(Runnable):
         self.agent = caller
         self.tools = tools
         self.bound = tuple(bound)
+        # hidden whether a value came or not: an optional one without a value is not the model's to give
+        self._hidden = {name: frozenset(port for tool, port in self.bound if tool == name) for name in tools}
         self._spec = calling_spec(caller.spec, tools, bound)
 
     @property
@@ -97,7 +99,7 @@ class Calling(Runnable):
             name = bound_port(tool, port)
             if name in own:
                 values[tool][port] = own.pop(name)
-        tools = [NodeTool(name, inner, values[name]) for name, inner in self.tools.items()]
+        tools = [NodeTool(name, inner, self._hidden[name], values[name]) for name, inner in self.tools.items()]
         outputs: Mapping[str, Any] = await self.agent.calling(tools).execute(own, ctx)
         return outputs
 
