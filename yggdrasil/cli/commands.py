@@ -16,13 +16,35 @@ app = typer.Typer(
     help="Yggdrasil: blocks, graphs, agents and worlds that live.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-World = Annotated[str, typer.Argument(metavar="WORLD", help="A name from `yggdrasil list`, or a file.")]
-Thing = Annotated[str, typer.Argument(metavar="NAME", help="A name from `yggdrasil list`, or a file.")]
+
+
+def _worlds(incomplete: str) -> list[str]:
+    return [name for kind, name in _entries(incomplete) if kind == "world"]
+
+
+def _things(incomplete: str) -> list[str]:
+    return [name for _, name in _entries(incomplete)]
+
+
+def _entries(incomplete: str) -> list[tuple[str, str]]:
+    from yggdrasil.catalog.catalog import StandardCatalog
+
+    return [(entry.kind, entry.name) for entry in StandardCatalog().entries() if entry.name.startswith(incomplete)]
+
+
+def _kinds(incomplete: str) -> list[str]:
+    from yggdrasil.cli.schema import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+_KNOWN = "A name from `yggdrasil list`, or a file."
+World = Annotated[str, typer.Argument(metavar="WORLD", help=_KNOWN, autocompletion=_worlds)]
+Thing = Annotated[str, typer.Argument(metavar="NAME", help=_KNOWN, autocompletion=_things)]
 Store = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
     typer.Option(help="Where it is kept: sqlite:///file.db or memory://.", show_default="sqlite:///<world>.db"),
@@ -49,6 +71,26 @@ def run(
     store: Store = None,
     seed: Annotated[Optional[int], typer.Option(help="Of a new world: the same seed, the same world.")] = None,  # noqa: UP045
     overlay: Overlay = None,
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="A language model takes the stages: anthropic:NAME or openai:NAME."),
+    ] = None,
+    endpoint_url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="URL", help="Where the model is, if not at its provider's."),
+    ] = None,
+    image_model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="With --overlay llm-image: who makes the pictures, as openai:gpt-image-1."),
+    ] = None,
+    budget: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, metavar="TOKENS", help="End cleanly when so many tokens are spent, read and written."),
+    ] = None,
+    max_cost: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0, metavar="DOLLARS", help="End cleanly when so much money is spent."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Let a world live. It goes on where it was; its pictures lie beside its store.
@@ -60,7 +102,12 @@ def run(
     from yggdrasil.cli.streams import typed
 
     action = None if action is None else typed(action)
-    sys.exit(run_world(Order(world, ticks, action, store, seed, overlay), as_json))
+    if endpoint_url is not None and model is None and image_model is None:
+        raise typer.BadParameter("say which model is there: --model openai:NAME", param_hint="--endpoint-url")
+    by = Order(
+        world, ticks, action, store, seed, overlay, model, endpoint_url, image_model, budget, max_cost
+    )
+    sys.exit(run_world(by, as_json))
 
 
 @app.command("list")
@@ -113,3 +160,82 @@ def export(
     from yggdrasil.cli.export import export_content
 
     export_content(world, store, overlay, output, as_json)
+
+
+@app.command()
+def log(
+    world: World,
+    since: Annotated[Optional[int], typer.Option(min=0, help="Only what was told in this tick and later.")] = None,  # noqa: UP045
+    about: Annotated[Optional[str], typer.Option(metavar="NAME", help="Only what tells of someone.")] = None,  # noqa: UP045
+    store: Store = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
+) -> None:
+    """Read the saga so far, tick by tick.
+
+    It may be read while another process runs the world. With --json each line is a passage.
+    """
+    from yggdrasil.cli.log import print_log
+
+    print_log(world, store, overlay, since, about, as_json)
+
+
+@app.command()
+def book(
+    world: World,
+    out: Annotated[Optional[Path], typer.Option(metavar="FOLDER", show_default="<world>-book")] = None,  # noqa: UP045
+    store: Store = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
+) -> None:
+    """Bind the saga with its pictures: one page to read, one to print."""
+    from yggdrasil.cli.book import make_book
+
+    make_book(world, store, overlay, out, as_json)
+
+
+@app.command()
+def draw(
+    what: Thing,
+    form: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--format", metavar="FORMAT", help="mermaid, svg or png.", show_default="by the output's ending"),
+    ] = None,
+    output: Annotated[Optional[Path], typer.Option(help="A file to write instead of standard output.")] = None,  # noqa: UP045
+    depth: Annotated[int, typer.Option(min=1, help="How many levels are drawn, one in the other.")] = 3,
+    overlay: Overlay = None,
+    as_json: Json = False,
+) -> None:
+    """Draw anything: a world, stage, pipeline, graph or agent.
+
+    Its nodes and what goes between them; nothing of it runs.
+    """
+    from yggdrasil.cli.draw import FORMATS, draw_entry
+
+    if form is not None and form not in FORMATS:
+        raise typer.BadParameter(f"{form!r} is none of {', '.join(FORMATS)}", param_hint="--format")
+    draw_entry(what, form, output, depth, overlay, as_json)
+
+
+@app.command()
+def schema(
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="graph, pipeline, stage, world or agent.", autocompletion=_kinds)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="As it is: a schema is JSON.")] = False,
+) -> None:
+    """Print the JSON Schema of a kind of file, for your editor."""
+    from yggdrasil.cli.schema import print_schema
+
+    print_schema(kind)
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = False) -> None:
+    """Begin a project with a small world that runs at once.
+
+    A folder with a world, an agent, a tool and a test that passes.
+    """
+    from yggdrasil.cli.new import new_project
+
+    new_project(name, as_json)
