@@ -71,6 +71,8 @@ def _without_media(value: Any, media: list[Blob]) -> Any:
     if isinstance(value, Blob):
         if value.media_type.startswith("text/"):
             return value.data.decode(errors="replace")
+        if not value.media_type.startswith("image/"):
+            return f"({value.media_type}, {len(value.data)} bytes)"
         media.append(value)
         return f"({value.media_type}, number {len(media)})"
     if isinstance(value, Mapping):

@@ -8,20 +8,26 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import anyio
 
+from yggdrasil.abc.catalog import find
 from yggdrasil.cli.display import Display, choose
 from yggdrasil.cli.exits import DONE, FAILED, STOPPED
 from yggdrasil.cli.failure import innermost, report
 from yggdrasil.cli.pictures import write_pictures
 from yggdrasil.cli.places import Place, locate
+from yggdrasil.core.budget import Budget
 from yggdrasil.core.events import TickFinished, WorldParked
-from yggdrasil.errors import EndWorldError, ParkedError
+from yggdrasil.errors import BudgetError, EndWorldError, ParkedError
 from yggdrasil.levels.live import LiveWorld
 from yggdrasil.levels.world import World
-from yggdrasil.levels.world_file import load_world
+from yggdrasil.levels.world_file import load_world, parameters_of
+
+MODEL_OVERLAY = "llm"
+"""What a world lays over itself when a language model is to take its stages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +40,41 @@ class Order:
     store: str | None = None
     seed: int | None = None
     overlay: str | None = None
+    model: str | None = None
+    endpoint_url: str | None = None
+    image_model: str | None = None
+    budget: int | None = None
+    max_cost: float | None = None
 
     def line(self) -> str:
         """The command line that asks for this."""
         words = ["yggdrasil", "run", self.world, "--ticks", str(self.ticks)]
-        for option in ("action", "store", "seed", "overlay"):
-            value = getattr(self, option)
+        for option in fields(self)[2:]:
+            value = getattr(self, option.name)
             if value is not None:
-                words += [f"--{option}", str(value)]
+                words += [f"--{option.name.replace('_', '-')}", str(value)]
         return shlex.join(words)
+
+    def with_overlays(self) -> Order:
+        """A model implies the overlay `llm`, unless the world has a place for a model as it is."""
+        if self.model is None or "model" in parameters_of(find(self.world, "world", overlay=self.overlay)):
+            return self
+        return replace(self, overlay=",".join(filter(None, (MODEL_OVERLAY, self.overlay))))
+
+    def parameters(self) -> dict[str, Any]:
+        """What the world's document leaves open. The endpoint is that of the model, and of images at its provider."""
+        known = parameters_of(find(self.world, "world", overlay=self.overlay))
+        models = {"model": self.model, "image_model": self.image_model or known.get("image_model")}
+        return {
+            name: {"name": model, "endpoint_url": self.endpoint_url} if self._there(model) else model
+            for name, model in models.items()
+            if isinstance(model, str)
+        }
+
+    def _there(self, model: str) -> bool:
+        """Whether `model` is at the endpoint that was given."""
+        named = self.model or self.image_model or ""
+        return self.endpoint_url is not None and model.partition(":")[0] == named.partition(":")[0]
 
 
 class _Stops:
@@ -77,8 +109,9 @@ class _Stops:
 
 def run_world(order: Order, as_json: bool) -> int:
     """Run, show, and return the exit code."""
+    order = order.with_overlays()
     place = locate(order.world, order.store, order.overlay)
-    world = load_world(order.world, overlay=order.overlay)
+    world = load_world(order.world, overlay=order.overlay, parameters=order.parameters())
     if world.ended:
         raise EndWorldError(
             f"{world.name} is an End World: its content is fixed",
@@ -102,6 +135,8 @@ def run_world(order: Order, as_json: bool) -> int:
         failed = report(error)
         if isinstance(innermost(error), ParkedError):
             _go_on(stops, "mend it, and go on with")
+        elif isinstance(innermost(error), BudgetError):
+            _go_on(stops, "nothing is lost; go on, with a new budget, with")
         return failed
     display.close()
     if stops.asked and stops.done < order.ticks:
@@ -120,6 +155,7 @@ def _go_on(stops: _Stops, words: str) -> None:
 async def _live(definition: World, order: Order, place: Place, display: Display, stops: _Stops) -> bool:
     """Stream the ticks; whether the world was parked."""
     parked = False
+    budget = Budget(tokens=order.budget, cost=order.max_cost)
     async with World.open(definition, store=place.store, seed=order.seed) as world:
         await _catch_up(world, place)
         async with _listening(stops, world):
