@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 
@@ -32,6 +32,14 @@ CACHED = 8 * 1024 * 1024
 """Bytes of new blobs kept in memory while the world runs, so that the next stage need not read them back."""
 
 
+class _Append(NamedTuple):
+    """What was handed to the store in one append."""
+
+    entries: list[Entry]
+    blobs: dict[str, Blob]
+    taken: list[int]
+
+
 class Journal:
     """The stream of one world, for the one who holds its lease."""
 
@@ -53,6 +61,7 @@ class Journal:
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._cached = 0
         self._turn = anyio.Lock(fast_acquire=True)
+        self._unsure: _Append | None = None
 
     def note(self, fact: Fact, blobs: Iterable[Blob] = (), taken: Sequence[int] = ()) -> None:
         """Put a fact in line, behind those that wait already."""
@@ -88,11 +97,13 @@ class Journal:
     async def flush(self, snapshot: Any = None) -> None:
         """Make all that waits durable, in one append; with a snapshot of the status after it, if given."""
         self._require()
-        if not (self._waiting or self._taken or self._turn.locked() or snapshot is not None):
+        if not (self._waiting or self._taken or self._turn.locked() or snapshot is not None or self._unsure):
             return
         # shielded: what is handed to the store is carried out, so the head must be known afterwards
         with anyio.CancelScope(shield=True):
             async with self._turn:
+                if self._unsure is not None:
+                    await self._make_sure(self._unsure)
                 if self._waiting or self._taken or snapshot is not None:
                     await self._append(snapshot)
 
@@ -109,6 +120,26 @@ class Journal:
         except Exception as error:
             self.failure = error
             raise
+        except BaseException:  # a task cancelled by asyncio itself: no shield holds that off
+            self._unsure = _Append(entries, blobs, taken)
+            raise
+
+    async def _make_sure(self, append: _Append) -> None:
+        """Find out whether an append whose outcome nobody waited for was carried out; if not, it waits again."""
+        assert self.lease is not None
+        try:
+            await self.store.renew(self.lease)  # comes after what was handed over before
+            head = await self.store.head(self.stream)
+            letters = {letter.id for letter in await self.store.inbox(self.stream)}
+        except Exception as error:
+            self.failure = error
+            raise
+        if head == self.head:
+            self._waiting = append.entries + self._waiting
+            self._blobs = {**append.blobs, **self._blobs}
+            self._taken = [letter for letter in append.taken if letter in letters] + self._taken
+        self.head = head
+        self._unsure = None
 
     async def blob(self, digest: str) -> bytes:
         """The bytes of a blob: from memory when it is new, else from the store."""

@@ -41,6 +41,9 @@ from yggdrasil.runtime.effects import JournalEffects
 POLL = 0.25
 """Seconds between two looks into the inbox while a tick runs."""
 
+GRACE = 1.0
+"""Seconds that a run which was let go of may take to end before another one is refused."""
+
 _RANK = {"": 0, "effect": 1, "stage": 2, "tick": 3}
 
 
@@ -78,6 +81,9 @@ class WorldLoop:
         ParkedError when a stage fails; BudgetError when there is no more to spend, and the next run goes on there;
         StoreError when the journal cannot be written.
         """
+        if self._scope is not None and self._ended is not None:
+            with anyio.move_on_after(GRACE):  # a stream that was left by `break` ends its run a moment later
+                await self._ended.wait()
         if self._scope is not None:
             raise WorldError(f"the world {self.name} runs already", hint="one run at a time; or post: world.act(...)")
         self.stopping = None

@@ -108,7 +108,16 @@ class Seat:
             found.append(
                 Problem(self.name, f"it fills {self.fills!r}, which is no state block; {close}", "schema: [style]")
             )
-        return found + self._output_problems()
+        return found + self._nothing_reaches_it(known) + self._output_problems()
+
+    def _nothing_reaches_it(self, known: Sequence[str]) -> list[Problem]:
+        """An agent with its own ports: its prompt is no state block, so it would be asked nothing."""
+        inputs = self.block.spec.inputs
+        if self.stage is not None or "prompt" not in inputs or set(inputs) & set(known):
+            return []
+        sentence = f"nothing of the world reaches it: its inputs are {', '.join(inputs)}"
+        hint = 'a Stage around it: stage.add_node("ask", agent); stage.expose_input("ask.prompt", name="intent")'
+        return [Problem(self.name, sentence, hint)]
 
     def _output_problems(self) -> list[Problem]:
         outputs = self.block.spec.outputs
