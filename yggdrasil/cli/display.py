@@ -34,6 +34,9 @@ class Display(Protocol):
     def picture(self, tick: int, path: Path) -> None:
         """A picture was written."""
 
+    def sound(self, tick: int, path: Path) -> None:
+        """A sound was written."""
+
     def note(self, text: str) -> None:
         """A word from the command itself."""
 
@@ -54,6 +57,9 @@ class Records:
 
     def picture(self, tick: int, path: Path) -> None:
         """Pictures are files; the events tell their digests."""
+
+    def sound(self, tick: int, path: Path) -> None:
+        """So are sounds."""
 
     def note(self, text: str) -> None:
         """To standard error."""
@@ -109,6 +115,10 @@ class Lines:
     def picture(self, tick: int, path: Path) -> None:
         """Say where it lies."""
         print(f"  picture: {path}", file=self.out, flush=True)
+
+    def sound(self, tick: int, path: Path) -> None:
+        """Say where it lies."""
+        print(f"  sound: {path}", file=self.out, flush=True)
 
     def note(self, text: str) -> None:
         """Write it among the lines."""

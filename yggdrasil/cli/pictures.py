@@ -1,4 +1,7 @@
-"""The pictures of a world as files beside its store: `midgard.db` has `midgard-pictures/tick-0001.png`."""
+"""What a world shows and sounds like, as files beside its store.
+
+`midgard.db` has `midgard-pictures/tick-0001.png` and `midgard-sounds/tick-0001.wav`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from anyio import to_thread
 from yggdrasil.core.blob import KEY, references
 from yggdrasil.errors import ConfigError
 from yggdrasil.storage.files import write_bytes
+
+ENDINGS = {"audio/wav": ".wav", "audio/x-wav": ".wav"}
+"""Where the system's own list differs from machine to machine."""
 
 
 def folder_for(store: str, world: str) -> Path:
@@ -29,14 +35,24 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "world"
 
 
-def names(tick: int, artifacts: Any) -> Iterator[tuple[str, str]]:
-    """(file name, digest) of every picture in block 3 of a tick, in order; the first has the plain name."""
+def sounds_beside(pictures: Path) -> Path:
+    """Where the sounds of a world go whose pictures go there."""
+    return pictures.with_name(f"{pictures.name.removesuffix('-pictures')}-sounds")
+
+
+def names(tick: int, artifacts: Any, kind: str = "image/") -> Iterator[tuple[str, str]]:
+    """(file name, digest) of every picture (or what else `kind` begins) in block 3 of a tick, in order.
+
+    The first has the plain name.
+    """
     seen: set[str] = set()
     for reference in references(artifacts):
         media_type, digest = str(reference.get("media_type", "")), str(reference[KEY])
-        if not media_type.startswith("image/") or digest in seen:
+        if not media_type.startswith(kind) or digest in seen:
             continue
-        ending = mimetypes.guess_extension(media_type) or ".img"
+        ending = (
+            ENDINGS.get(media_type) or mimetypes.guess_extension(media_type) or (".img" if kind == "image/" else ".snd")
+        )
         number = f"-{len(seen) + 1}" if seen else ""
         seen.add(digest)
         yield f"tick-{tick:04}{number}{ending}", digest
@@ -46,16 +62,34 @@ async def write_pictures(
     folder: Path, tick: int, state: Any, blob: Callable[[str], Awaitable[bytes]]
 ) -> AsyncIterator[Path]:
     """Write the pictures of a state; a file that is there already and right is left alone."""
-    artifacts = state.get("artifacts") if isinstance(state, Mapping) else None
-    for name, digest in names(tick, artifacts):
-        path = folder / name
-        await to_thread.run_sync(_keep, path, await blob(digest))
+    async for path in _write(folder, names(tick, _artifacts(state)), blob, "pictures"):
         yield path
 
 
-def _keep(path: Path, data: bytes) -> None:
+async def write_sounds(
+    folder: Path, tick: int, state: Any, blob: Callable[[str], Awaitable[bytes]]
+) -> AsyncIterator[Path]:
+    """Write the sounds of a state, as its pictures are written."""
+    async for path in _write(folder, names(tick, _artifacts(state), "audio/"), blob, "sounds"):
+        yield path
+
+
+def _artifacts(state: Any) -> Any:
+    return state.get("artifacts") if isinstance(state, Mapping) else None
+
+
+async def _write(
+    folder: Path, files: Iterator[tuple[str, str]], blob: Callable[[str], Awaitable[bytes]], what: str
+) -> AsyncIterator[Path]:
+    for name, digest in files:
+        path = folder / name
+        await to_thread.run_sync(_keep, path, await blob(digest), what)
+        yield path
+
+
+def _keep(path: Path, data: bytes, what: str) -> None:
     folder = path.parent
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise ConfigError("this is no folder for pictures", path=str(folder), hint="move it away")
+        raise ConfigError(f"this is no folder for {what}", path=str(folder), hint="move it away")
     if not (path.is_file() and path.read_bytes() == data):
         write_bytes(path, data)

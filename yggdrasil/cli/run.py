@@ -17,7 +17,7 @@ from yggdrasil.abc.catalog import find
 from yggdrasil.cli.display import Display, choose
 from yggdrasil.cli.exits import DONE, FAILED, STOPPED
 from yggdrasil.cli.failure import innermost, report
-from yggdrasil.cli.pictures import write_pictures
+from yggdrasil.cli.pictures import sounds_beside, write_pictures, write_sounds
 from yggdrasil.cli.places import Place, locate
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.events import TickFinished, WorldParked
@@ -159,21 +159,26 @@ async def _live(definition: World, order: Order, place: Place, display: Display,
     async with World.open(definition, store=place.store, seed=order.seed) as world:
         await _catch_up(world, place)
         async with _listening(stops, world):
-            async for event in world.stream(ticks=order.ticks, action=order.action):
+            async for event in world.stream(ticks=order.ticks, action=order.action, budget=budget):
                 display.hear(event if event.tick is not None else event.replace(tick=world.tick))
                 if isinstance(event, TickFinished):
                     stops.done += 1
                     async for path in write_pictures(place.pictures, event.tick or 0, event.state, world.blob):
                         display.picture(event.tick or 0, path)
+                    sounds = sounds_beside(place.pictures)
+                    async for path in write_sounds(sounds, event.tick or 0, event.state, world.blob):
+                        display.sound(event.tick or 0, path)
                 elif isinstance(event, WorldParked):
                     parked = True
     return parked
 
 
 async def _catch_up(world: LiveWorld, place: Place) -> None:
-    """Write the pictures of the last tick, in case a crash came between the tick and its pictures."""
+    """Write the pictures and sounds of the last tick, in case a crash came between the tick and them."""
     if world.tick:
         async for _ in write_pictures(place.pictures, world.tick, world.state, world.blob):
+            pass
+        async for _ in write_sounds(sounds_beside(place.pictures), world.tick, world.state, world.blob):
             pass
 
 

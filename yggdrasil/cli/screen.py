@@ -98,6 +98,9 @@ class Screen:
         else:
             self._print(f"picture: {path}", style="cyan")
 
+    def sound(self, tick: int, path: Path) -> None:
+        """A sound lies beside the store; a screen does not play it."""
+
     def note(self, text: str) -> None:
         """Write it above the live part."""
         self._print(text, style="yellow")

@@ -39,7 +39,9 @@ def paint_fires(picture: Picture, blueprint: dict[str, Any]) -> None:
         dx, dy = (xs - np.float32(x)) / np.float32(tall), (ys - np.float32(y - tall * 0.25)) / np.float32(tall)
         glow = np.float32(dark) / (1 + (dx * dx + dy * dy * 2.2) * np.float32(0.55))
         glow = glow * glow
-        picture += glow[..., None] * (np.array((66, 30, 6), np.float32) + picture * np.array((1.15, 0.72, 0.30), np.float32))
+        picture += glow[..., None] * (
+            np.array((66, 30, 6), np.float32) + picture * np.array((1.15, 0.72, 0.30), np.float32)
+        )
         _logs(picture, x, y, tall)
         _flames(picture, blueprint["texture"] + number * 19, x, y, tall)
 
@@ -52,12 +54,16 @@ def _logs(picture: Picture, x: float, y: float, tall: float) -> None:
     ys = (np.arange(part.shape[0], dtype=np.float32)[:, None] + np.float32(top - y)) / np.float32(tall)
     xs = (np.arange(part.shape[1], dtype=np.float32)[None, :] + np.float32(left - x)) / np.float32(tall)
     for k in range(-3, 4):
-        away = (xs - np.float32(0.14 * k)) ** 2 / np.float32(0.0052) + (ys - np.float32(0.055 - 0.006 * k * k)) ** 2 / np.float32(0.0030)
+        away = (xs - np.float32(0.14 * k)) ** 2 / np.float32(0.0052) + (
+            ys - np.float32(0.055 - 0.006 * k * k)
+        ) ** 2 / np.float32(0.0030)
         stone = np.array((112, 86, 70), np.float32) * (np.float32(0.85) - ys * 4)[..., None]
         part += (stone - part) * np.clip((1 - away) * 3, 0, 1)[..., None]
     for lean in (-1, 1):
         away = np.abs(ys + np.float32(0.02) + xs * np.float32(0.30 * lean)) / np.float32(0.045)
-        part += (np.array((58, 32, 20), np.float32) - part) * (np.clip((1 - away) * 3, 0, 1) * (np.abs(xs) < 0.36))[..., None]
+        part += (np.array((58, 32, 20), np.float32) - part) * (np.clip((1 - away) * 3, 0, 1) * (np.abs(xs) < 0.36))[
+            ..., None
+        ]
 
 
 def _flames(picture: Picture, seed: int, x: float, y: float, tall: float) -> None:
@@ -74,7 +80,9 @@ def _flames(picture: Picture, seed: int, x: float, y: float, tall: float) -> Non
         high = (1.0, 0.70, 0.72, 0.48, 0.46)[k] * (0.86 + 0.14 * a)
         foot = (0.0, -0.10, 0.11, -0.20, 0.20)[k]
         up = np.clip(lift / np.float32(high), 0, 1)
-        sway = (line(part.shape[0], seed + k * 7, tall / 2.6, 2)[:, None] - np.float32(0.5)) * np.float32(0.36) * up + np.float32((b - 0.5) * 0.10) * up
+        sway = (line(part.shape[0], seed + k * 7, tall / 2.6, 2)[:, None] - np.float32(0.5)) * np.float32(
+            0.36
+        ) * up + np.float32((b - 0.5) * 0.10) * up
         half = np.float32(0.165) * (1 - up) * (np.float32(0.62) + up * np.float32(1.2))
         away = np.abs(xs - np.float32(foot) * (1 - up * np.float32(0.45)) - sway)
         inside = (lift >= 0) & (up < 1)

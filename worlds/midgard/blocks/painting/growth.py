@@ -1,4 +1,4 @@
-"""What grows on the ground in front: tufts, flowers, fallen leaves, and the dark growth and boulders nearest to the eye."""
+"""What grows on the ground in front: tufts, flowers, leaves, and the dark growth and boulders nearest to the eye."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ DOTS: dict[str, tuple[Colour, ...]] = {
     "autumn": ((214, 136, 44), (178, 84, 38), (222, 176, 76)),
     "winter": ((180, 168, 140),),
 }
-STALK: dict[str, Colour] = {"spring": (108, 128, 58), "summer": (62, 98, 42), "autumn": (166, 122, 62), "winter": (150, 134, 104)}
+STALK: dict[str, Colour] = {
+    "spring": (108, 128, 58),
+    "summer": (62, 98, 42),
+    "autumn": (166, 122, 62),
+    "winter": (150, 134, 104),
+}
 
 
 def draw_growth(brush: Brush, scene: dict[str, Any], edge: NDArray[np.float32]) -> None:
@@ -36,8 +41,15 @@ def draw_growth(brush: Brush, scene: dict[str, Any], edge: NDArray[np.float32]) 
         if _kept_free(scene, column / brush.width, y / brush.height):
             continue
         for k in (-1, 0, 1):
-            brush.stroke([(column + k * 1.4, y), (column + k * (1.4 + tall * 0.3) + (lean - 0.5) * 4, y - tall * (1 - 0.2 * abs(k)))],
-                         stalk, 0.6 + 0.4 * near, by=0.74 + 0.46 * size)  # fmt: skip
+            brush.stroke(
+                [
+                    (column + k * 1.4, y),
+                    (column + k * (1.4 + tall * 0.3) + (lean - 0.5) * 4, y - tall * (1 - 0.2 * abs(k))),
+                ],
+                stalk,
+                0.6 + 0.4 * near,
+                by=0.74 + 0.46 * size,
+            )
     for number, (x, t, _, size) in enumerate(scatter(26 if bare else 130, scene["seed"] + 47, 4).tolist()):
         column = int(x * (brush.width - 1))
         y = float(edge[column]) + 6 + (brush.height - float(edge[column])) * t * t
@@ -69,7 +81,12 @@ def draw_foreground(brush: Brush, scene: dict[str, Any]) -> None:
         corner = 1 - min(x, width - x) / (0.42 * width)
         tall = 10 + 36 * corner * corner * (0.45 + 0.55 * c)
         bend = (c - 0.45) * 17 + (2 + scene["wind"]) * 0.9
-        brush.stroke([(x, height + 2), (x + bend * 0.3, height - tall * 0.6), (x + bend, height - tall)], stalk, 1.0 + 0.9 * c, by=0.66 + 0.5 * c)
+        brush.stroke(
+            [(x, height + 2), (x + bend * 0.3, height - tall * 0.6), (x + bend, height - tall)],
+            stalk,
+            1.0 + 0.9 * c,
+            by=0.66 + 0.5 * c,
+        )
         if c > 0.84:
             brush.disc(x + bend, height - tall, 2.0, 2.4, DOTS[season][int(a * 99) % len(DOTS[season])], by=0.8)
     if season == "winter":
@@ -85,5 +102,11 @@ def _boulder(brush: Brush, x: float, y: float, size: float, season: str) -> None
     lit = shape[:4] if brush.lit_from < 0 else shape[2:]
     brush.polygon([(x + px * size, y + py * size * 0.9) for px, py in (*lit, (0.06, -0.30))], ROCK, by=0.92)
     cap = SNOW if season == "winter" else mix(STALK[season], ROCK, 0.3)
-    brush.polygon([(x + px * size, y + py * size * 0.9) for px, py in ((-0.62, -0.56), (-0.40, -0.76), (0.18, -0.83), (0.62, -0.56), (0.2, -0.64), (-0.2, -0.58))],
-                  cap, by=0.9)  # fmt: skip
+    brush.polygon(
+        [
+            (x + px * size, y + py * size * 0.9)
+            for px, py in ((-0.62, -0.56), (-0.40, -0.76), (0.18, -0.83), (0.62, -0.56), (0.2, -0.64), (-0.2, -0.58))
+        ],
+        cap,
+        by=0.9,
+    )

@@ -60,10 +60,21 @@ def paint_ridges(picture: Picture, scene: dict[str, Any], light: Light) -> None:
         rows = np.arange(top, foot, dtype=np.float32)[:, None]
         down = rows - crest[None, :]
         faces = _faces(down, seed * 11 + depth, 44 - 9 * depth, side)
-        body = mix(HILL[season], ROCK, 0.50 * (1 - near)) if depth < 3 else mix(HILL[season], SPRUCE, 0.35 if wooded else 0.0)
+        body = (
+            mix(HILL[season], ROCK, 0.50 * (1 - near))
+            if depth < 3
+            else mix(HILL[season], SPRUCE, 0.35 if wooded else 0.0)
+        )
         colour = np.array(times(body, light.shine), np.float32)
         below = down / np.float32(height)
-        tone = colour * (np.float32(0.99) + (faces - np.float32(0.5)) * np.float32((0.62, 0.5, 0.34, 0.22)[depth]) - np.clip(below, 0, 0.2) * np.float32(0.7))[..., None]
+        tone = (
+            colour
+            * (
+                np.float32(0.99)
+                + (faces - np.float32(0.5)) * np.float32((0.62, 0.5, 0.34, 0.22)[depth])
+                - np.clip(below, 0, 0.2) * np.float32(0.7)
+            )[..., None]
+        )
         tone = _capped(tone, rows, below, faces, scene, depth, light, seed)
         if wooded or depth == 2:
             bark = plane(foot - top, width, seed * 7 + depth, (7.0, 2.6), 2)
@@ -117,10 +128,14 @@ def _capped(
     tone: Picture, rows: Line, below: Line, faces: Plane, scene: dict[str, Any], depth: int, light: Light, seed: int
 ) -> Picture:
     """Snow on the heights, longest in the gullies: how far down it comes is a matter of season."""
-    reach = {"winter": 0.30, "spring": 0.17, "autumn": 0.10, "summer": 0.05}[scene["season"]] * (1, 0.55, 0.15, 0)[depth]
+    reach = {"winter": 0.30, "spring": 0.17, "autumn": 0.10, "summer": 0.05}[scene["season"]] * (1, 0.55, 0.15, 0)[
+        depth
+    ]
     if depth > 2 or (scene["season"] == "winter" and depth == 2):
         return tone
-    ragged = np.float32(reach) * (np.float32(0.15) + line(tone.shape[1], seed + 77 + depth, 22, 3)[None, :] + faces * np.float32(0.75))
+    ragged = np.float32(reach) * (
+        np.float32(0.15) + line(tone.shape[1], seed + 77 + depth, 22, 3)[None, :] + faces * np.float32(0.75)
+    )
     height = scene["size"][1]
     high = np.clip((np.float32(0.60) - rows / np.float32(height)) * np.float32(5), 0, 1)
     snow = np.clip((ragged * high - below) * 70, 0, 1)[..., None] * np.float32(0.92)
@@ -168,7 +183,9 @@ def _glitter(water: Picture, scene: dict[str, Any], light: Light, ripple: Plane)
     half = np.float32(width) * (np.float32(0.02) + down * np.float32(0.10))
     away = np.abs(np.arange(width, dtype=np.float32)[None, :] - np.float32(shining[0] * width)) / half
     path = np.clip(1 - away * away * np.float32(0.25), 0, 1) * np.clip(np.float32(0.5) + ripple * np.float32(5.0), 0, 1)
-    tint = {"night": (206, 216, 226), "dusk": (255, 190, 110), "dawn": (255, 226, 190)}.get(scene["light"], (246, 248, 240))
+    tint = {"night": (206, 216, 226), "dusk": (255, 190, 110), "dawn": (255, 226, 190)}.get(
+        scene["light"], (246, 248, 240)
+    )
     strength = np.float32({"night": 0.38, "day": 0.30}.get(scene["light"], 0.62))
     water += (np.array(tint, np.float32) - water) * (path * strength)[..., None]
 
@@ -210,7 +227,9 @@ def paint_ground(picture: Picture, blueprint: dict[str, Any], light: Light) -> N
         _field(tone, blueprint, light)
     if season == "winter":
         drifts = plane(height, width, seed + 57, (16, 90), 3)
-        tone += ((drifts - np.float32(0.5)) * np.float32(0.34))[..., None] * np.array(times((150, 168, 196), light.shine), np.float32)
+        tone += ((drifts - np.float32(0.5)) * np.float32(0.34))[..., None] * np.array(
+            times((150, 168, 196), light.shine), np.float32
+        )
     near = np.clip((rows - edge[None, :]) / np.float32(height * 0.36), 0, 1)
     tone *= (np.float32(1.10) - np.float32(0.26) * near)[..., None]
     haze = np.array(light.haze, np.float32)
@@ -228,10 +247,16 @@ def _path(tone: Picture, scene: dict[str, Any], light: Light) -> None:
     if scene["land"] in ("headland", "river") or (scene["land"] == "wood" and not scene["houses"]):
         return
     height, width = tone.shape[:2]
-    down = np.clip((np.arange(height, dtype=np.float32) / np.float32(height) - np.float32(0.62)) / np.float32(0.38), 0, 1)
-    start, bend = {"shore": (0.30, 0.10), "upland": (0.62, -0.16), "wood": (0.46, 0.16)}.get(scene["land"], (0.34, 0.12))
+    down = np.clip(
+        (np.arange(height, dtype=np.float32) / np.float32(height) - np.float32(0.62)) / np.float32(0.38), 0, 1
+    )
+    start, bend = {"shore": (0.30, 0.10), "upland": (0.62, -0.16), "wood": (0.46, 0.16)}.get(
+        scene["land"], (0.34, 0.12)
+    )
     wave = (line(height, scene["seed"] + 93, 46, 2) - np.float32(0.5)) * np.float32(0.05)
-    middle = np.float32(width) * (np.float32(start) + bend * ease(down) * np.float32(2) - np.float32(bend) * down + wave)
+    middle = np.float32(width) * (
+        np.float32(start) + bend * ease(down) * np.float32(2) - np.float32(bend) * down + wave
+    )
     half = np.float32(width) * (np.float32(0.006) + np.float32(0.052) * down * down)
     away = np.abs(np.arange(width, dtype=np.float32)[None, :] - middle[:, None]) / half[:, None]
     edge = plane(height, width, scene["seed"] + 95, (5, 9), 2) * np.float32(0.7)

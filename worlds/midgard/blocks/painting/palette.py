@@ -105,7 +105,7 @@ def light_of(hour: str, weather: str, season: str) -> Light:
     base = LIGHTS.get(hour, LIGHTS["day"])
     veil, left = VEIL.get(weather, 0.0), DIM.get(weather, 1.0)
     if hour == "night":
-        left = 0.5 + 0.5 * left
+        left = 0.75 + 0.25 * left
     if season == "winter" and hour == "day":
         base = Light(
             mix(base.top, (150, 176, 206), 0.45),

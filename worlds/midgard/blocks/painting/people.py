@@ -56,7 +56,9 @@ def _joint(a: Point, b: Point, length: float, bend: float) -> tuple[Point, Point
     return (a[0] + dx / 2 - dy / away * out, a[1] + dy / 2 + dx / away * out), end
 
 
-def _limb(brush: Brush, at: At, start: Point, end: Point, length: float, bend: float, cloth: Colour, tall: float) -> None:
+def _limb(
+    brush: Brush, at: At, start: Point, end: Point, length: float, bend: float, cloth: Colour, tall: float
+) -> None:
     """A sleeve and a hand."""
     joint, reached = _joint(start, end, length, bend)
     brush.stroke([at(*start), at(*joint), at(*reached)], cloth, tall * 0.066)
@@ -68,7 +70,9 @@ def _legs(brush: Brush, at: At, pose: Pose, tall: float, *, dress: bool, cloth: 
     for foot, by in zip(pose.feet, (0.74, 1.0), strict=True):
         knee, reached = _joint(pose.hip, (foot[0], foot[1] + 0.03), 0.235, 1)
         if not dress or pose.hip[1] < 0.30:
-            brush.stroke([at(*pose.hip), at(*knee), at(*reached)], dim(cloth, 0.6) if dress else HOSE, tall * 0.08, by=by)
+            brush.stroke(
+                [at(*pose.hip), at(*knee), at(*reached)], dim(cloth, 0.6) if dress else HOSE, tall * 0.08, by=by
+            )
         toe = at(reached[0] + 0.05, foot[1] + 0.008)
         brush.stroke([at(*reached), toe], BOOT, tall * 0.055, by=by)
 
@@ -83,10 +87,30 @@ def _body(brush: Brush, at: At, pose: Pose, cloth: Colour, shade: tuple[float, f
     back, front = (mx - spread, hem), (mx + spread, hem)
     nape, throat = (nx - 0.085, ny - 0.015), (nx + 0.085, ny - 0.015)
     middle = [(mx - 0.01, hem), (hx + 0.012, hy), (nx, ny)]
-    brush.polygon([at(*back), at(hx - 0.105, hy + 0.02), at(nx - 0.112, ny - 0.07), at(*nape), at(nx, ny + 0.02),
-                   *(at(*p) for p in reversed(middle))], cloth, by=shade[0])  # fmt: skip
-    brush.polygon([at(*front), at(hx + 0.105, hy + 0.02), at(nx + 0.112, ny - 0.07), at(*throat), at(nx, ny + 0.02),
-                   *(at(*p) for p in reversed(middle))], cloth, by=shade[1])  # fmt: skip
+    brush.polygon(
+        [
+            at(*back),
+            at(hx - 0.105, hy + 0.02),
+            at(nx - 0.112, ny - 0.07),
+            at(*nape),
+            at(nx, ny + 0.02),
+            *(at(*p) for p in reversed(middle)),
+        ],
+        cloth,
+        by=shade[0],
+    )
+    brush.polygon(
+        [
+            at(*front),
+            at(hx + 0.105, hy + 0.02),
+            at(nx + 0.112, ny - 0.07),
+            at(*throat),
+            at(nx, ny + 0.02),
+            *(at(*p) for p in reversed(middle)),
+        ],
+        cloth,
+        by=shade[1],
+    )
     brush.stroke([at(hx - 0.105, hy + 0.03), at(hx + 0.105, hy + 0.03)], dim(WOOD, 0.62), 1.0)
     brush.stroke([at(*back), at(*front)], mix(cloth, (236, 214, 160), 0.55), 0.8, by=0.9)
 
@@ -101,15 +125,23 @@ def _head(brush: Brush, at: At, pose: Pose, figure: dict[str, Any], tall: float,
     brush.disc(cx - side * size * 0.12, cy - size * 0.15, size * 1.05, size * 1.08, hair, by=0.95)
     brush.disc(cx + side * size * 0.28, cy + size * 0.12, size * 0.74, size * 0.86, SKIN)
     if figure.get("beard"):
-        brush.polygon([(cx - side * size * 0.25, cy + size * 0.25), (cx + side * size * 1.0, cy + size * 0.3),
-                       (cx + side * size * 0.75, cy + size * 1.35), (cx + side * size * 0.05, cy + size * 1.0)],
-                      hair, by=0.88)  # fmt: skip
+        brush.polygon(
+            [
+                (cx - side * size * 0.25, cy + size * 0.25),
+                (cx + side * size * 1.0, cy + size * 0.3),
+                (cx + side * size * 0.75, cy + size * 1.35),
+                (cx + side * size * 0.05, cy + size * 1.0),
+            ],
+            hair,
+            by=0.88,
+        )
 
 
 def _lying(brush: Brush, at: At, tall: float, cloth: Colour, figure: dict[str, Any]) -> None:
     """Somebody on the ground under a blanket of their own colour."""
-    brush.polygon([at(-0.30, 0.0), at(-0.30, 0.15), at(-0.05, 0.19), at(0.30, 0.13), at(0.45, 0.12), at(0.46, 0.0)],
-                  cloth, by=0.9)  # fmt: skip
+    brush.polygon(
+        [at(-0.30, 0.0), at(-0.30, 0.15), at(-0.05, 0.19), at(0.30, 0.13), at(0.45, 0.12), at(0.46, 0.0)], cloth, by=0.9
+    )
     brush.polygon([at(-0.30, 0.0), at(-0.28, 0.07), at(0.46, 0.05), at(0.46, 0.0)], cloth, by=0.66)
     cx, cy = at(-0.40, 0.10)
     brush.disc(cx, cy, tall * 0.085, tall * 0.075, HAIR.get(str(figure.get("hair")), HAIR["brown"]))

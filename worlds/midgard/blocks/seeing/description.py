@@ -12,6 +12,7 @@ from PIL import Image
 from ..painting.palette import light_of
 from ..words import capital, number
 from .eye import Measure, measure, recognise
+from .hearing import hear
 from .patches import calm, count_figures, count_roofs, find_fires
 
 NAMES: tuple[tuple[str, tuple[int, int, int]], ...] = (
@@ -49,7 +50,10 @@ def describe(artifacts: dict[str, Any]) -> dict[str, Any]:
         "light": light, "season": season, "weather": weather, "colours": [_name(seen.sky), _name(seen.ground)],
         "mass": _mass(pixels), "fires": len(fires), "figures": figures, "buildings": roofs,
     }  # fmt: skip
-    return {**found, "words": _words(found)}
+    heard = hear(artifacts)
+    if heard is None:
+        return {**found, "words": _words(found)}
+    return {**found, "sound": heard, "words": f"{_words(found)} What is heard is {heard['words']}."}
 
 
 def _pixels(artifacts: dict[str, Any]) -> NDArray[np.uint8] | None:
