@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import anyio
 
@@ -270,6 +270,11 @@ class Opening:
         self._lease: Lease | None = None
         self._renewal: Handle | None = None
         self._loop: WorldLoop | None = None
+
+    def __await__(self) -> NoReturn:
+        """Not this way: an open world has to be closed."""
+        hint = "async with World.open(...) as world:"
+        raise ConfigError("an open world has to be closed: it is not awaited", path=self._definition.name, hint=hint)
 
     async def __aenter__(self) -> LiveWorld:
         """Open the store, take the lease, and fold the world from its journal, or begin it."""

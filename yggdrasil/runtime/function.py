@@ -129,6 +129,22 @@ class FunctionBlock(Block):
         made.require_config()
         return made
 
+    def __get__(self, instance: Any, owner: type | None = None) -> FunctionBlock:
+        """Of a method the block whose `self` is given, as Python does it; other functions stay as they are."""
+        if instance is None or next(iter(self._spec.inputs), "") != "self":
+            return self
+        method = self.function.__get__(instance, owner)
+        return FunctionBlock(
+            method,
+            block_type=self.block_type,
+            name=self.name,
+            outputs=self.outputs,
+            many=self.many,
+            blocking=self.blocking,
+            idempotent=self.idempotent,
+            bound=self.bound,
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function itself gives."""
         return self.function(*args, **{**self.bound, **kwargs})
