@@ -51,10 +51,13 @@ class Change:
         self._mine.discard(who)
         for other in sorted(self.people):
             record = self.people[other]
-            if record["kin"].get("spouse") != who and who not in record["ties"]:
+            talked = [b for b in record.get("heard") or () if who in b["about"]]
+            if record["kin"].get("spouse") != who and who not in record["ties"] and not talked:
                 continue
             mine = self.person(other)
             if mine is not None:
+                if talked:
+                    mine["heard"] = [b for b in mine["heard"] if b not in talked]
                 mine["ties"].pop(who, None)
                 if mine["kin"].get("spouse") == who:
                     mine["kin"]["spouse"] = None
@@ -182,6 +185,26 @@ def _trade(change: Change, effect: Effect) -> bool:
     return True
 
 
+def _hear(change: Change, effect: Effect) -> bool:
+    belief = effect["belief"]
+    if effect["who"] in belief["about"] or any(who not in change.people for who in belief["about"]):
+        return False
+    person = change.person(effect["who"])
+    if person is None:
+        return False
+    others = [b for b in person.get("heard") or () if (b["kind"], b["day"]) != (belief["kind"], belief["day"])]
+    person["heard"] = [*others, belief][-change.rules.get("heard", 2) :]
+    return True
+
+
+def _unlearn(change: Change, effect: Effect) -> bool:
+    person = change.person(effect["who"])
+    if person is None:
+        return False
+    person["heard"] = [b for b in person.get("heard") or () if (b["kind"], b["day"]) != (effect["kind"], effect["day"])]
+    return True
+
+
 RULES: dict[str, Callable[[Change, Effect], bool]] = {
     "store": _store,
     "tie": _tie,
@@ -194,6 +217,8 @@ RULES: dict[str, Callable[[Change, Effect], bool]] = {
     "away": _away,
     "return": _return,
     "trade": _trade,
+    "hear": _hear,
+    "unlearn": _unlearn,
 }
 
 

@@ -6,18 +6,21 @@ from typing import Any
 
 from yggdrasil import RunContext, block
 
-from . import company, feasts, hearth, journeys, strife, work  # noqa: F401 - each registers its happenings
+from . import company, feasts, hearth, journeys, outland, strife, work  # noqa: F401 - each registers its happenings
 from .almanac import MONTHS, feast_between, light, month, season
 from .dice import Dice, dice_of
 from .facts import Facts
 from .hearth import starving
 from .life import death, dying, fertile
 from .plan import HAPPENINGS, Plan, View
+from .rumours import spread
 from .threads import beat, due, room
 from .weather import later
 from .wishes import Wish, deed, read
 
-ONCE = frozenset({"feud", "courtship", "beast", "voyage", "sails", "build", "lean", "lost", "lights", "fever"})
+ONCE = frozenset(
+    {"feud", "courtship", "beast", "voyage", "sails", "build", "lean", "lost", "lights", "fever", "journey"}
+)
 """Kinds that open a thread: one asked for by an action still needs room."""
 
 
@@ -38,6 +41,7 @@ def development(
     if wish:
         view.wanted, view.wanted_place = wish.people, wish.place
     plan = _decide(view, wish, feast[1] if feast else None)
+    spread(view, plan)
     return _intent(plan, view, action, used=bool(wish and not action))
 
 

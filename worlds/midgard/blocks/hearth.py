@@ -179,11 +179,17 @@ def fever_on(view: View, name: str, thread: dict[str, Any]) -> Plan | None:
     )
 
 
-@happening("build", spring=1.3, summer=1.3, autumn=0.8, winter=0.4, need=lambda v: room(v, "build"))
+def _boatless(view: View) -> float:
+    """Without a boat there is little fish: one is wanted before anything else."""
+    return 1.0 if view.facts.stores.get("skarvik", {}).get("boats", 1) else 4.0
+
+
+@happening("build", spring=1.3, summer=1.3, autumn=0.8, winter=0.4, need=lambda v: room(v, "build") * _boatless(v))
 def build(view: View) -> Plan | None:
     """Timber is laid out, and people begin to have opinions."""
     facts = view.facts
-    place = view.settlement([s for s in facts.settlements if facts.stores[s]["wood"] >= 50])
+    rich = [s for s in facts.settlements if facts.stores[s]["wood"] >= 50]
+    place = view.settlement(["skarvik"] if _boatless(view) > 1 and "skarvik" in rich else rich)
     if place is None:
         return None
     boat = place == "skarvik" and facts.stores[place]["boats"] < facts.rules["boats"]

@@ -5,10 +5,14 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "feud": (
         "{A} and {b} fell out over {matter}. Both were in the right, which is the worst kind of quarrel.",
         "It came up again {at}, {the_matter}, and this time neither {a} nor {b} let it go.",
+        "What it was about was {matter}. What it was really about, {a} and {b} could have told, and did not.",
+        "{A} said one word too many about {matter}, and {b} one more than that.",
     ),
     "feud-blow": (
         "{A} met {b} {at}, and there were no words this time. {b} got up again, though not at once. It was about {the_matter}, if anyone had forgotten.",
         "They came to blows over {the_matter}. {a} struck first and {b} bled for it, and those who stood by were slow to part them.",
+        "Nobody saw how it began {at}. What was seen was {b} on the ground and {a} standing over {bhim}, saying {the_matter}, {the_matter}, as one calls a dog.",
+        "{b} had a cut over the eye that evening, and {a} a hand that would not close. Neither had to be asked what it was about; {the_matter} has that effect.",
     ),
     "feud-law": (
         "{A} heard both sides from the stone: {the_matter}, from the beginning. {b} was to pay {c} {catch} days' food, and the two took hands on it, looking elsewhere.",
@@ -43,10 +47,12 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "beast": (
         "{A} found {catch} sheep torn {at}, and all about, as plain as a seal in wax, the tracks of a {animal}.",
         "Something had been in the fold {at}: {catch} sheep gone and the rest pressed against the wall. {a} measured the track with {his} hand. A {animal}.",
+        "The dogs had been silent {at}, and that was worse. {A} found wool on the wall and {catch} sheep too few; the {animal} had come in by the low side.",
     ),
     "beast-watch": (
         "{all} watched a night for the {animal}. It came as far as the light and no farther, and stood, and went.",
         "{A} and {b} lay under one hide by the fold and took turns at being brave. The {animal} had taken {catch} more by morning.",
+        "{A} sat by the fold with a horn to blow and {b} with an axe. The {animal} waited until they had to eat.",
     ),
     "beast-killed": (
         "They tracked the {animal} up to Ulfskard, and there {A} killed it. {b} carried the skin down, with the head on, so that it would be believed.",
@@ -83,10 +89,12 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "fever": (
         "{A} did not get up that day. {He} was hot as a stone from the fire, and called people by wrong names.",
         "A fever took hold of {a} {at}. The shoes were set by the door, in case {he} should need to go far.",
+        "It began with {a} asking who had let the fire out. It had not been let out. By night {he} did not know the house.",
     ),
     "fever-vigil": (
         "{A} watched over {b} with one candle. Toward morning it was neither better nor worse, and {a} took that for an answer.",
         "{b} talked to people who were not there. {a} answered for them, so that {bhe} should not feel slighted.",
+        "{a} counted {b}'s breaths {at} and lost count, and was glad that there was something to lose count of.",
     ),
     "fever-over": (
         "{A} sat up, asked what day it was, and was angry at the answer. {b} went out and slept in the hay.",
@@ -102,6 +110,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     ),
     "build-work": (
         "{all} worked on {the_matter}. One could see what it would be, if one was told.",
+        "{the_matter} grew by a hand's breadth, and the heap of what had been cut wrong by two. {all} burned the heap.",
         "There were shavings all over {place}. {A} had opinions about every joint of {the_matter}, and most of them were right.",
     ),
     "build-done": (
@@ -143,10 +152,14 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "lights": (
         "{A} saw a fire on the mounds, low and blue, where nobody had laid one. In the morning there was no ash.",
         "Something burned {at} that evening. {a} went nearer than most would have, and came back without wishing to say how near.",
+        "{A} came in late and asked who was out on the mounds with a lamp. Nobody was; they counted.",
+        "There was a light on the mounds the height of a man and the colour of skimmed milk. {a} put the door to, and then opened it again.",
     ),
     "lights-vigil": (
         "{all} sat a night on the mounds, back to back. They heard a door shut, {A} says, and there is no door there.",
         "{a} took {b} along to watch the mounds. Toward dawn they both woke, and each said it was the other who had slept.",
+        "{A} and {b} lay out on the mounds under one cloak. Something walked round them twice, slowly, and had no feet in the morning's dew.",
+        "{b} would not go alone and {a} would not either, so they went together. The light came, stood, seemed to think better of it, and was gone.",
     ),
     "lights-stranger": (
         "It was a stranger with wet boots who had been lighting fires on the mounds, out of the wind, and was more afraid of {A} than of anything under the turf. They fed him, and he went over the pass.",

@@ -11,6 +11,8 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "The gulls showed where the {fish} were, and {a} knew better than to doubt a gull. {b} hauled until {bhis} hands would not close; it came to {catch} days' food.",
         "{a} rowed and {b} minded the line, and neither said a word until the {fish} came. Then there was no time to speak: {catch} days' food lay in the bilge when they turned for home.",
         "They went out for {fish}, {a} and {b}, and came back low in the water. {catch} days' food was counted out on the shingle, and the gulls had the rest.",
+        "The {fish} had come in so close that {a} said one might have called them. {b} called them, in the old way, with the oar; {catch} days' food.",
+        "{A} felt the {fish} in the line before {b} saw the water darken. When there was no more room for feet they stopped: {catch} days' food.",
     ),
     "harvest": (
         "{A} went in front with the scythe and {others} bound behind {him}. When they stopped there were {catch} days' bread standing in stooks.",
@@ -93,21 +95,28 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "{a} told {tale}, and the fire was let burn down because nobody would get up for wood.",
         "They asked {a} for something, and {he} gave them the one {tale}. {others} slept badly on it.",
         "{a} began to tell {tale}, and stopped half-way to drink. It was quiet enough {at} to hear the snow slide, or the thatch settle.",
+        "It was {a}'s turn, and {he} told {tale}. {others} sat with their mouths open, and the soup went cold.",
+        "{A} had promised the children something, so it was {tale}, with all the voices.",
     ),
     "visit": (
         "{A} walked over from {home} to see {b}. It was about {thing}, to begin with, and later about other things.",
         "There was a knock {at}, and it was {a} with {his} shoes wet to the knee. {b} put another bowl out. They spoke of {thing}.",
         "{a} came to {place} for {thing}, and stayed until {b} began to bank the fire.",
+        "{A} came by {at}, on account of {thing}. {b} moved over on the bench, and that was the greeting.",
+        "{b} saw {a} from a long way off and had time to sweep. They talked {thing} through, and then everybody they knew.",
     ),
     "quarrel": (
         "{A} and {b} had words {at}. It was {thing} this time, and it would be something else the next.",
         "Things were said about {thing} that could not be unsaid, by {a} first and by {b} after. People found that they had work elsewhere.",
         "It began with {thing}. By the time {a} walked off, half of {place} was standing in its doors.",
+        "{a} had kept {thing} to {himself} all season, and now {b} got it whole.",
+        "{A} and {b} are not people who shout. They spoke very quietly {at}, about {thing}, and the dogs went out.",
     ),
     "game": (
         "There was {thing} {at}, and {A} won it. {b} asked for another go and was laughed at kindly.",
         "{a} and {b} tried each other at {thing}. {a} won, though {b} had the better of the talking afterwards.",
         "The young people held {thing} {at}. It went to {a}, by less than {he} says.",
+        "{A} challenged {b} to {thing}, for a belt. {a} has two belts now.",
     ),
     "nursing": (
         "{A} sat up with {b} and gave {bhim} something bitter every time {bhe} woke.",
@@ -118,6 +127,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "{A} taught {b} {thing}. It had to be shown twice, and the second time {b} showed it.",
         "{b} was old enough for it, {a} thought, and so {bhe} learnt {thing} that day.",
         "{a} had learnt {thing} from somebody who was dead now, and thought it time that {b} had it too.",
+        "{b} wanted to know {thing}, and {a} had been waiting two years to be asked.",
     ),
     "storm-damage": (
         "The wind took {thing} {at}. {all} held down what was left with ropes and stones and their own weight.",
@@ -127,11 +137,12 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "omen": (
         "{A} saw {thing} {at}, and {b} saw it too, so that it could not be put down to ale.",
         "{a} and {b} came home and said they had seen {thing}. Some said it meant death and some said it meant guests.",
-        "There was {thing} {at}. {a} made the sign, and {b} counted the people at home that evening.",
+        "It was {thing} {at}, and no mistaking it. {a} made the sign, and {b} counted the people at home that evening.",
     ),
     "beacon": (
         "{A} lit the beacon on Varden, and it was seen at every farm. Doors were opened all along the valley, and people stood and counted their own.",
         "The fire went up on Varden, and {a} stood beside it, a small black thing against the blaze. It took {catch} days of wood, and nobody grudged it.",
+        "That night the beacon burned. {A} had lit it, and stayed by it until it was only a red eye over the fjord.",
         "{a} carried the embers up in a pot under {his} cloak. When Varden burned, one could read the runes on the stones at Tingvoll by it.",
     ),
 }

@@ -6,13 +6,13 @@ from typing import Any
 
 from yggdrasil import RunContext, block
 
-from . import prose_day, prose_life, prose_threads, prose_work
+from . import prose_day, prose_life, prose_roads, prose_threads, prose_work
 from .dice import Dice, dice_of
 from .facts import Facts
 from .weather import FOUL
 from .words import PRONOUNS, capital, number, row, sentences, since, starts
 
-FRAMES = {**prose_work.FRAMES, **prose_life.FRAMES, **prose_threads.FRAMES}
+FRAMES = {**prose_work.FRAMES, **prose_life.FRAMES, **prose_threads.FRAMES, **prose_roads.FRAMES}
 LONGEST = 5
 """Sentences."""
 
@@ -22,28 +22,28 @@ class Telling:
 
     def __init__(self, slots: dict[str, Any], used: list[str], dice: Dice) -> None:
         self.slots, self.dice = slots, dice
-        self.used, self.frames, self.pieces = set(used), [], []  # type: set[str], list[str], list[str]
+        # One entry is the frames of one tick.
+        self.used = {frame for tick in used for frame in tick.split()}
+        self.frames: list[str] = []
+        self.pieces: list[str] = []
 
     @property
     def length(self) -> int:
         """Sentences so far."""
         return sum(map(sentences, self.pieces))
 
-    def choose(self, pools: dict[str, tuple[str, ...]], *, even_used: bool = False, **more: Any) -> str | None:
-        """A frame out of named pools, filled; one used lately only when it must be. None when nothing fits."""
+    def choose(self, pools: dict[str, tuple[str, ...]], **more: Any) -> str | None:
+        """A frame out of named pools, filled; None when none fits that was not used in the last ticks."""
         slots = {**self.slots, **more}
-        fit = [
+        fresh = [
             (f"{name}.{i}", frame)
             for name in sorted(pools)
             for i, frame in enumerate(pools[name])
-            if _fits(frame, slots)
+            if f"{name}.{i}" not in self.used and _fits(frame, slots)
         ]
-        fresh = [pair for pair in fit if pair[0] not in self.used]
-        if not fresh and not even_used:
+        if not fresh:
             return None
-        if not (fresh or fit):
-            return None
-        name, frame = self.dice.pick(fresh or fit)
+        name, frame = self.dice.pick(fresh)
         self.frames.append(name)
         self.used.add(name)
         return starts(frame.format_map(slots))
@@ -159,7 +159,7 @@ def _names(who: list[str], facts: Facts, intent: dict[str, Any], dice: Dice) -> 
         slots |= {"b": names[1], "others": row(names[1:])}
         slots |= {f"b{key}": value for key, value in PRONOUNS[facts.people[who[1]]["sex"]].items()}
     if len(who) > 2:
-        slots |= {"c": names[2], "guests": row(names[2:])}
+        slots |= {"c": names[2], "guests": row(names[2:]), "che": PRONOUNS[facts.people[who[2]]["sex"]]["he"]}
     return slots
 
 
@@ -182,7 +182,7 @@ def _tell(
     if kind == "storm-damage":
         pools.pop("opening-storm", None)
     telling.add(pools, 0.72)
-    happening = telling.choose({kind: FRAMES.get(kind, ())}, even_used=True)
+    happening = telling.choose({kind: FRAMES.get(kind, ())}) or telling.choose({"plain": prose_roads.PLAIN})
     telling.pieces.append(happening or _plain(intent, telling.slots))
     if spoiled:
         telling.add({"spoiled": prose_day.SPOILED}, 1.0)
@@ -193,8 +193,7 @@ def _tell(
     if telling.length < 4 and not intent.get("threads"):
         telling.add({"closing": prose_day.CLOSINGS}, 0.4)
     if telling.length < 2:
-        found = telling.choose({"closing": prose_day.CLOSINGS}, even_used=True)
-        telling.pieces += [found] if found else []
+        telling.add({"closing": prose_day.CLOSINGS}, 1.0)
 
 
 def _plain(intent: dict[str, Any], slots: dict[str, Any]) -> str:
@@ -239,6 +238,10 @@ def _tell_seen(telling: Telling, intent: dict[str, Any], seen: dict[str, Any], w
 
 def _tell_touched(telling: Telling, intent: dict[str, Any], facts: Facts, who: list[str]) -> None:
     """What the day touches: a thread begun or ended, an empty barn, a memory, a thread that waits."""
+    if "mistaken" in telling.slots and telling.add({"mended": prose_roads.MENDED}, 1.0):
+        return
+    if "rumour" in telling.slots and telling.add({"passed": prose_roads.RUMOUR}, 0.7):
+        return
     operations = [t.get("op") for t in intent.get("threads") or () if isinstance(t, dict)]
     if "open" in operations and telling.add({"opened": prose_day.OPENED}, 0.3):
         return
@@ -255,8 +258,11 @@ def _tell_touched(telling: Telling, intent: dict[str, Any], facts: Facts, who: l
     if winter and facts.stores[home]["wood"] < 15 and telling.add({"cold": prose_day.COLD}, 0.5, home=name):
         return
     day = int((intent.get("when") or {}).get("day") or facts.today)
+    if _tell_witnessed(telling, facts, who, day):
+        return
     old = [m for m in facts.people[who[0]]["memories"] if day - m["day"] > 25 and not m["text"].startswith("was there")]
-    if old and telling.dice.chance(0.16):
+    old = [m for m in old if not _alike(m["text"], str(intent.get("gist") or ""))]
+    if old and telling.dice.chance(0.12):
         memory = telling.dice.pick(old)
         telling.add({"recalled": prose_day.RECALLED}, 1.0, memory=memory["text"], since=since(day - memory["day"]))
         return
@@ -264,3 +270,22 @@ def _tell_touched(telling: Telling, intent: dict[str, Any], facts: Facts, who: l
     if waiting and telling.dice.chance(0.14):
         title = facts.threads[telling.dice.pick(waiting)]["title"]
         telling.add({"pending": prose_day.PENDING}, 1.0, title=title, Title=capital(title))
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two clauses tell of the same sort of thing: they begin alike."""
+    return one.split(" ")[:2] == other.split(" ")[:2]
+
+
+def _tell_witnessed(telling: Telling, facts: Facts, who: list[str], day: int) -> bool:
+    """What the second of the company saw the first do, some time ago."""
+    if len(who) < 2:
+        return False
+    mark = f"was there when {facts.name(who[0])} "
+    seen = [m for m in facts.people[who[1]]["memories"] if day - m["day"] > 12 and m["text"].startswith(mark)]
+    seen = [m for m in seen if facts.name(who[1]) not in m["text"]]
+    if not seen or not telling.dice.chance(0.4):
+        return False
+    memory = telling.dice.pick(seen)
+    text = memory["text"].removeprefix(mark)
+    return telling.add({"witnessed": prose_roads.WITNESSED}, 1.0, memory=text, since=since(day - memory["day"]))

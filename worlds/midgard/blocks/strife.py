@@ -64,6 +64,20 @@ def feud_on(view: View, name: str, thread: dict[str, Any]) -> Plan | None:
             causes=causes,
             matter=matter,
         )
+    if thread["stage"] == 1 and dice.chance(0.55):
+        third = view.person([w for w in facts.able if w not in (a, b)])
+        if third:
+            with_, against = (a, b) if facts.tie(third, a) >= facts.tie(third, b) else (b, a)
+            return view.plan(
+                "feud-sides",
+                [with_, against, third],
+                facts.people[third]["home"],
+                f"got {facts.name(third)} to stand with {'him' if facts.people[with_]['sex'] == 'm' else 'her'}",
+                effects=[*tie(third, with_, 1), *tie(third, against, -2)],
+                threads=[raised(view, name, thread, (8, 20))],
+                causes=causes,
+                matter=matter,
+            )
     end = dice.weighted(((6, "law"), (2, "duel"), (2, "peace")))
     judge = view.person(
         [w for w in facts.able if facts.people[w]["trade"] == "lawspeaker" and w not in (a, b)]

@@ -8,10 +8,10 @@ from yggdrasil import block
 
 from .almanac import in_words
 from .changes import Change, apply, weave
-from .upkeep import go_home, live
+from .upkeep import forget, go_home, live
 
-FRAMES_KEPT = 48
-"""How many used sentence frames are remembered."""
+FRAMES_KEPT = 15
+"""For how many ticks used sentence frames are remembered."""
 
 FORGOTTEN = frozenset(
     {
@@ -32,6 +32,9 @@ FORGOTTEN = frozenset(
         "fade",
         "rumour",
         "fishing",
+        "hearsay",
+        "journey-news",
+        "build-work",
     }
 )
 """Everyday kinds, which nobody keeps a memory of."""
@@ -59,6 +62,7 @@ def update(
     who = [name for name in _company(chronicle, intent) if name in world["characters"]]
     where = str(chronicle.get("where") or intent.get("where") or "")
     go_home(change, who, where)
+    forget(change)
     gist = str(intent.get("gist") or "").strip()
     memorable = bool(gist) and intent.get("kind") not in FORGOTTEN
     for name in who:
@@ -169,6 +173,8 @@ def _person(patch: Patch, path: str, before: dict[str, Any], after: dict[str, An
                     patch.append({"op": "add", "path": f"{path}/{key}/{name}", "value": after[key][name]})
         elif key == "memories":
             _list(patch, f"{path}/memories", before[key], after[key])
+        elif key not in before:
+            patch.append({"op": "add", "path": f"{path}/{key}", "value": after[key]})
         elif before[key] != after[key]:
             patch.append({"op": "replace", "path": f"{path}/{key}", "value": after[key]})
 
@@ -185,10 +191,10 @@ def _list(patch: Patch, path: str, before: list[Any], after: list[Any]) -> None:
 
 
 def _style(world: dict[str, Any], chronicle: dict[str, Any]) -> Patch:
-    frames = [str(frame)[:40] for frame in chronicle.get("frames") or ()]
+    frames = [str(frame)[:40] for frame in chronicle.get("frames") or ()][:9]
     used = world.get("style", {}).get("recent")
     if used is None or not frames:
         return []
     patch: Patch = []
-    _list(patch, "/style/recent", used, [*used, *frames][-FRAMES_KEPT:])
+    _list(patch, "/style/recent", used, [*used, " ".join(frames)][-FRAMES_KEPT:])
     return patch

@@ -8,6 +8,8 @@ from .facts import AWAY
 
 STORM_WORK = {"storm": 40, "snow": 75, "rain": 85, "fog": 90}
 """Per cent of a day's work that gets done in foul weather."""
+BELIEVED = 75
+"""Days until hearsay is forgotten."""
 
 
 def live(change: Change, until: int, weather: str) -> None:
@@ -84,3 +86,13 @@ def go_home(change: Change, company: list[str], where: str) -> None:
             person = change.person(who)
             assert person is not None
             person["at"] = wanted
+
+
+def forget(change: Change) -> None:
+    """Hearsay that is old is no longer believed by anyone."""
+    for who in sorted(change.people):
+        kept = change.people[who].get("heard")
+        if kept and any(change.day - belief["day"] > BELIEVED for belief in kept):
+            person = change.person(who)
+            assert person is not None
+            person["heard"] = [belief for belief in kept if change.day - belief["day"] <= BELIEVED]
