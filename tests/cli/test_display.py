@@ -10,13 +10,15 @@ import pytest
 
 from yggdrasil import ConfigError
 from yggdrasil.cli.display import Lines, Records
+from yggdrasil.cli.half_blocks import fits, half_blocks
 from yggdrasil.cli.pictures import file_name, folder_for, write_pictures
-from yggdrasil.cli.screen import Screen
+from yggdrasil.cli.screen import Screen, clock
 from yggdrasil.cli.words import say
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.events import (
     ActionReceived,
     Event,
+    ModelReplied,
     Progress,
     StageFinished,
     StageSkipped,
@@ -24,6 +26,7 @@ from yggdrasil.core.events import (
     StateDropped,
     TickFinished,
     TickStarted,
+    Token,
     WorldOpened,
     WorldParked,
     WorldUpdated,
@@ -176,3 +179,71 @@ async def test_pictures_are_written_once(tmp_path: Path) -> None:
     (tmp_path / "x-pictures").write_text("")
     with pytest.raises(ConfigError, match="no folder"):
         [path async for path in write_pictures(tmp_path / "x-pictures", 3, state, blob)]
+
+
+def test_the_screen_shows_what_models_write_and_cost(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("COLUMNS", "60"), ("LINES", "30"), ("TERM", "xterm-256color")):
+        monkeypatch.setenv(name, value)
+    screen = Screen("midgard", 3)
+    try:
+        for event in (
+            TickStarted(tick=4),
+            StageStarted(tick=4, stage="author"),
+            Token(tick=4, text="void", part="text"),
+            Token(tick=4, part="restart"),
+            Token(tick=4, text="Kara lit the "),
+            Token(tick=4, text="beacon."),
+            Token(tick=4, text="hm", part="thinking"),
+            ModelReplied(tick=4, model="m", input_tokens=1200, output_tokens=34, cost=0.0125),
+        ):
+            screen.hear(event)
+        now = "".join(segment.text for segment in screen.console.render(screen._now()))
+        assert "Kara lit the beacon." in now
+        assert "void" not in now
+        assert "hm" not in now
+        assert "tick 4/6" in now
+        assert "author" in now
+        assert "1.2k + 34 tokens  $0.0125" in now
+        screen.hear(StageFinished(tick=4, stage="author", block="chronicle", output="Kara lit it."))
+        assert "beacon" not in "".join(segment.text for segment in screen.console.render(screen._now()))
+    finally:
+        screen.close()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().out)
+    assert "0 ticks in 0:00  1.2k + 34 tokens  $0.0125" in shown
+
+
+def test_a_picture_in_half_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+    from rich.console import Console
+
+    path = tmp_path / "p.png"
+    picture = Image.new("RGB", (8, 8), (200, 0, 0))
+    picture.paste((0, 0, 200), (0, 1, 8, 2))
+    picture.save(path)
+    segments = list(half_blocks(path, 8, 4))
+    rows = "".join(s.text for s in segments).splitlines()
+    assert rows == ["  " + "▀" * 8] * 4
+    style = segments[1].style
+    assert style is not None
+    assert style.color is not None
+    assert style.bgcolor is not None
+    assert (tuple(style.color.triplet or ()), tuple(style.bgcolor.triplet or ())) == ((200, 0, 0), (0, 0, 200))
+    assert not fits(Console(file=io.StringIO(), force_terminal=True, color_system="256"))
+    for encoding, good in (("utf-8", True), ("ascii", False)):
+        out = io.TextIOWrapper(io.BytesIO(), encoding)
+        assert fits(Console(file=out, force_terminal=True, color_system="truecolor")) == good
+
+
+def test_lines_say_what_models_cost() -> None:
+    out = io.StringIO()
+    lines = Lines(out)
+    lines.hear(ModelReplied(tick=1, model="m", input_tokens=10_400, output_tokens=2_000_000))
+    lines.close()
+    lines.close()
+    assert out.getvalue() == "10k + 2.0M tokens\n"
+
+
+def test_a_clock() -> None:
+    assert [clock(s) for s in (0.4, 61, 3661)] == ["0:00", "1:01", "1:01:01"]

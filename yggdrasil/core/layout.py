@@ -254,5 +254,5 @@ def _doors(layers: _Layers, spots: Mapping[str, Spot]) -> dict[tuple[int, int], 
 
 def _round(spot: Spot) -> tuple[Point, ...]:
     """The way of an arrow from a box to itself, over its top."""
-    x, top = spot.x + spot.width, spot.y
-    return ((x - 12, top), (x - 12, top - 12), (x - 36, top - 12), (x - 36, top))
+    left, right, top = spot.x + spot.width / 3, spot.x + 2 * spot.width / 3, spot.y
+    return (right, top), (right, top - 12), (left, top - 12), (left, top)
