@@ -53,9 +53,8 @@ def score(count: int, seed: int) -> tuple[Counter[str], dict[str, float]]:
 
 def main() -> None:
     """Print the figures."""
-    count, seed = (
-        (int(word) for word in [*sys.argv[1:], "100", "4711"][:2]) if len(sys.argv) != 2 else (int(sys.argv[1]), 4711)
-    )
+    given = [int(word) for word in sys.argv[1:3]]
+    count, seed = (*given, *(100, 4711)[len(given) :])
     right, spent = score(count, seed)
     print(f"{count} blueprints, seed {seed}")
     for key in (*NAMED, *(word for name in COUNTED for word in (name, f"{name} exactly"))):

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 
 def encode(pixels: NDArray[np.uint8]) -> bytes:
-    """Pixels, height x width x 3, to a PNG of 8 bits a channel; each row is filtered by "up" or "sub",
-    whichever leaves less."""
+    """Pixels, height x width x 3, to a PNG of 8 bits a channel; each row is filtered by what leaves less."""
     height, width = pixels.shape[:2]
     rows = pixels.reshape(height, width * 3)
     filtered = np.empty((height, width * 3 + 1), np.uint8)

@@ -11,6 +11,8 @@ from ..painting.palette import DYES, WOOD, Colour, times
 Mask = NDArray[np.bool_]
 REACH = {"madder": 0.13, "woad": 0.13, "weld": 0.09, "plum": 0.13, "white": 0.03}
 """How far from its hue a dye is still taken for itself."""
+LIT = {"madder": 1.7, "woad": 1.6, "weld": 1.4, "plum": 1.7, "white": 1.4}
+"""How much brighter than by day a fire or a haze may make it."""
 
 
 def patches(mask: Mask) -> list[tuple[int, int, int, int, int]]:
@@ -99,24 +101,21 @@ def count_figures(pixels: NDArray[np.uint8], shine: Colour, fires: list[tuple[in
     zone = pixels[top:bottom].astype(np.float32) / np.array(shine, np.float32)
     total = zone.sum(axis=2) + np.float32(6)
     hue = zone / total[..., None]
+    ground = np.median(hue[bottom - top - 60 :: 2, ::2].reshape(-1, 3), axis=0)
+    apart = np.abs(hue - ground).sum(axis=2) > np.float32(0.055)
     worn = np.zeros(total.shape, bool)
     for name, dye in DYES.items():
         near = np.abs(hue - np.array(dye, np.float32) / np.float32(sum(dye) + 6)).sum(axis=2) < REACH[name]
-        if name == "white":
-            near &= (total > np.float32(430)) & (not wintry)
-        worn |= near
+        near &= (total > np.float32(0.36 * sum(dye))) & (total < np.float32(LIT[name] * sum(dye)))
+        worn |= near & ((total > np.float32(430)) & (not wintry) if name == "white" else apart)
     found = 0
     for size, y0, y1, x0, x1 in patches(_grown(worn, 2, 1)):
         tall, wide = y1 - y0 + 1, x1 - x0
         if any(y0 <= y - top <= y1 and x0 <= x <= x1 for y, x in fires):
             continue  # the glow around a fire
-        if (
-            0.047 * height <= tall <= 0.17 * height
-            and wide <= 0.2 * width
-            and 0.25 * tall <= wide
-            and size >= 0.3 * tall * wide
-        ):
-            found += max(1, round(wide / (0.10 * height)))
+        upright = 0.057 * height <= tall <= 0.24 * height and 0.2 * tall <= wide <= 0.29 * width
+        if upright and size >= 0.42 * tall * wide and size >= 0.0009 * height * width:
+            found += max(1, round(wide / (0.14 * height)))
     return found
 
 

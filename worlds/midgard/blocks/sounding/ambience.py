@@ -68,10 +68,8 @@ def _stream(seed: int, loud: float) -> Sound:
 
 def _rain(seed: int, loud: float) -> Sound:
     drops = scatter(LENGTH, seed + 3, 1)[:, 0]
-    return (
-        _noise(seed, 1) * np.float32(0.55) * _swell(seed + 1, 0.7, 0.6)
-        + (drops > 0.9985).astype(np.float32) * np.float32(2.4)
-    ) * np.float32(loud)
+    rush = _noise(seed, 1) * np.float32(0.55) * _swell(seed + 1, 0.7, 0.6)
+    return (rush + (drops > 0.9985).astype(np.float32) * np.float32(2.4)) * np.float32(loud)
 
 
 def _burst(total: Sound, start: int, sound: Sound) -> None:
