@@ -118,6 +118,13 @@ def test_the_screen_tells_it_too(capsys: pytest.CaptureFixture[str], monkeypatch
         (["one", "two"], "one two"),
         ({"images": [PICTURE.reference()]}, f"image/png of {len(PICTURE.data)} bytes"),
         ({"texts": [{"payload": {"text": "x"}}]}, "x"),
+        (
+            {
+                "audios": [{"payload": PICTURE.reference()}],
+                "images": [{"payload": PICTURE.reference(), "description": "A fjord"}],
+            },
+            "A fjord",
+        ),
         ({"n": 3}, '{"n": 3}'),
         ({"colours": ["blue"], "words": "A valley."}, "A valley."),
         (None, ""),

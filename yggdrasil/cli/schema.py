@@ -76,7 +76,8 @@ def _world() -> dict[str, Any]:
         "conditions": {**conditions, "description": "By stage: the blocks that must be filled, or a preset's name."},
     }
     content = {**_ANY, "description": "Sections by name, or {ref: content/}; `history` is a list of entries."}
-    every = {"execution": _open(execution, "execution"), "content": content}
+    given = {**_ANY, "description": "What is given when the world is opened, with its defaults."}
+    every = {"parameters": given, "execution": _open(execution, "execution"), "content": content}
     return _object({**_head("world"), **every, **_more("world", every)}, ("kind",))
 
 
@@ -109,5 +110,6 @@ def _agent() -> dict[str, Any]:
         "memory": {"anyOf": [{"type": "boolean"}, _ANY]},
         "type": {**_TEXT, "default": Agent.block_type},
     }
-    arguments: dict[str, Any] = {key: {} for key in inspect.signature(Agent).parameters}  # whatever an agent takes a file may say
+    # whatever an agent takes its file may say
+    arguments: dict[str, Any] = {key: {} for key in inspect.signature(Agent).parameters}
     return _object({**arguments, **known, **_head("agent")}, ("model",))

@@ -24,6 +24,16 @@ _SPEAKING = (
 """The keys under which a block keeps its words, the telling ones first."""
 
 
+_SLOTS = ("texts", "images", "videos", "audios", "files")
+"""The slots of block 3, those that are told first."""
+
+
+def _mute(slot: Any) -> bool:
+    """Whether a slot holds bytes alone, without a word about them."""
+    items = slot if isinstance(slot, list) else [slot]
+    return all(is_reference(i) or (isinstance(i, Mapping) and set(i) <= {"payload"}) for i in items)
+
+
 def say(value: Any, limit: int = 0) -> str:
     """The words in a block's value, else its JSON; at most `limit` characters when given."""
     text = words(value)
@@ -47,6 +57,10 @@ def words(value: Any) -> str:
                 inner = words(found)
                 if inner:
                     return inner
+        for slot in _SLOTS:
+            said = words(value[slot]) if slot in value and not _mute(value[slot]) else ""
+            if said:
+                return said
         values = list(value.values())
         if len(values) == 1 and isinstance(values[0], Mapping | list):
             return words(values[0])
