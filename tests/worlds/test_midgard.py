@@ -18,7 +18,7 @@ async def test_five_ticks_paint_five_pictures_and_the_same_again() -> None:
         async with World.open("midgard", seed=11) as world:
             for _ in range(5):
                 await world.run(ticks=1)
-                picture = next(references(world.state["artifacts"]))
+                picture = next(references(world.state["artifacts"]["images"]))
                 assert (await world.blob(picture["$blob"])).startswith(b"\x89PNG")
                 pictures.append(picture["$blob"])
             return world.tick_hash, pictures

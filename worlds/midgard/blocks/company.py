@@ -82,6 +82,15 @@ TALES = (
     "of Thor and the fishing line",
     "of the two brothers and the one boat",
     "of the giant's ford and why elk still use it",
+    "of the bride who came over the pass on a door",
+    "of the year without a summer, and what was eaten",
+    "of the ship that was rowed by one man and his shadow",
+    "of how Odin lost a wager to a widow",
+    "of the seal's skin behind the loom",
+    "of the thrall who knew the law better",
+    "of Skalli, who dug for silver and found his grandfather",
+    "of the cow that swam to the Orkneys",
+    "of the man who would not come in",
 )
 
 

@@ -131,9 +131,8 @@ SEEN: tuple[str, ...] = (
     "The land was {c2} and the sky {c1}, and the hills stood {mass} and looked on.",
     "It was a day of {c1} and of {c2}, and of not much between.",
     "Somebody who stood on the ridge would have seen {c2} below, and a few dots on it.",
-    "{c1} was the sky, and the ground would not be outdone in {c2}.",
+    "What there was of colour was {c1} and {c2}.",
     "Those who were there remember the {c2} of the ground better than the words.",
-    "The {c1} of that sky was spoken of.",
     "A painter would have needed {c1} and {c2}, and a very small brush.",
 )
 SEEN_FIRE = (
@@ -181,7 +180,7 @@ RECALLED = (
     "Those who knew {a} remembered that {he} {memory}.",
     "It is the same {a} of whom they say that {he} {memory}.",
     "{since} had gone by since {a} {memory}; it did not seem so to {him}.",
-    "{a} {memory}, once; one would not have thought it that day.",
+    "Not for the first time: it was known that {a} {memory}.",
 )
 SHORT = (
     "There was food at {home} for {days} more days, if nobody came to visit.",

@@ -15,6 +15,8 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "{b} had a cut over the eye that evening, and {a} a hand that would not close. Neither had to be asked what it was about; {the_matter} has that effect.",
     ),
     "feud-law": (
+        "All of an afternoon it was {the_matter}. Then {A} said what the law says, which is shorter: {catch} days' food, from {b} to {c}. {b} went home by the long road.",
+        "{b} swore, {c} swore, and {A} let both have done. The fine was {catch} days' food, and {the_matter} was not to be named again at Tingvoll while {a} lived.",
         "{A} heard both sides from the stone: {the_matter}, from the beginning. {b} was to pay {c} {catch} days' food, and the two took hands on it, looking elsewhere.",
         "{the_matter} was brought to Tingvoll. {a} asked three questions, was silent a while, and set {b}'s fine at {catch} days' food. {c} took it.",
     ),
@@ -55,6 +57,8 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "{A} sat by the fold with a horn to blow and {b} with an axe. The {animal} waited until they had to eat.",
     ),
     "beast-killed": (
+        "It had gone to ground under Ulfskard. {A} went in on {his} belly with a short spear and {b} held {his} feet; after a while {b} pulled, and {a} came out, and then the {animal}.",
+        "The {animal} came back once too often, and {a} was standing where it came. {b} says it looked surprised.",
         "They tracked the {animal} up to Ulfskard, and there {A} killed it. {b} carried the skin down, with the head on, so that it would be believed.",
         "{a} and {b} came down from Ulfskard with the {animal} on a pole between them. It was smaller than it had been in the telling.",
     ),
@@ -97,6 +101,8 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "{a} counted {b}'s breaths {at} and lost count, and was glad that there was something to lose count of.",
     ),
     "fever-over": (
+        "In the morning {a} wanted to know who had been singing. It had been {b}, for three nights, and not very well.",
+        "{A} was on {his} feet again, holding on to things. {b} walked behind with {bhis} hands out.",
         "{A} sat up, asked what day it was, and was angry at the answer. {b} went out and slept in the hay.",
         "The fever went out of {a} like a guest who has forgotten something and may come back. {He} ate, and {b} counted the spoonfuls.",
     ),

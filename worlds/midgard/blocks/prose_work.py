@@ -62,6 +62,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     "smithing": (
         "{A} forged {thing} for {b}, and would not hear what {bhe} thought about the price until it was cold.",
         "{b} wanted {thing} and wanted it that day. {a} made {bhim} work the bellows for it.",
+        "For {b} it had to be {thing}. {A} burnt two fingers on it, and {b} heard about both.",
         "The hammer was going {at} from first light. It was {thing} for {b}, and {a} put {his} mark where nobody would look.",
     ),
     "shearing": (
@@ -127,7 +128,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
         "{A} taught {b} {thing}. It had to be shown twice, and the second time {b} showed it.",
         "{b} was old enough for it, {a} thought, and so {bhe} learnt {thing} that day.",
         "{a} had learnt {thing} from somebody who was dead now, and thought it time that {b} had it too.",
-        "{b} wanted to know {thing}, and {a} had been waiting two years to be asked.",
+        "{b} wanted to learn {thing}, and {a} had been waiting two years to be asked.",
     ),
     "storm-damage": (
         "The wind took {thing} {at}. {all} held down what was left with ropes and stones and their own weight.",

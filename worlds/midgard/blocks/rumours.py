@@ -21,7 +21,7 @@ LADDERS: dict[str, tuple[str, str, str, str]] = {
         "{a} and {b} had had words",
         "{a} had called {b} a thief before people",
         "{a} had sworn to see {b}'s roof burn",
-        "it would be settled with axes, and the day was fixed",
+        "{a} and {b} would settle it with axes, and the day was fixed",
     ),
     "courtship": (
         "{a} had errands where {b} was",
@@ -44,42 +44,42 @@ LADDERS: dict[str, tuple[str, str, str, str]] = {
     "beast": (
         "a {animal} was at the sheep {at}",
         "the {animal} had taken half the flock",
-        "it was no {animal} but a man in a pelt",
-        "it could speak, and had asked for {a} by name",
+        "what was at the sheep was no {animal} but a man in a pelt",
+        "the {animal} could speak, and had asked for {a} by name",
     ),
     "fever": (
         "{a} lay sick",
         "{a} knew nobody any more",
-        "it was the sickness that had emptied Nordfjord",
+        "{a} had the sickness that emptied Nordfjord",
         "{a} was already in the mound",
     ),
     "lights": (
         "{a} had seen a fire on the mounds",
-        "{a} had seen somebody standing in the fire",
-        "the one in the fire had called {a} by name",
+        "{a} had seen somebody standing in a fire on the mounds",
+        "one of the dead had called {a} by name, out of a fire",
         "{a} had gone in under the turf and come out with gold",
     ),
     "omen": (
         "{a} had seen {thing}",
         "{a} had seen {thing} three nights running",
-        "{a} had not been able to speak for a day afterwards",
+        "{a} had seen a sign, and could not speak for a day",
         "{a} had been told the day of a death, and would not say whose",
     ),
     "voyage": (
         "{a} and {b} had sailed for {to}",
         "{a} and {b} had sailed against all advice",
-        "a plank had come ashore, and it was from their boat",
+        "a plank had come ashore from the boat of {a} and {b}",
         "{a} and {b} lay at the bottom, off the skerries",
     ),
     "journey": (
         "{a} had gone over the pass to {to}",
         "{a} had gone over the pass and did not mean to come back",
         "{a} had been seen below the pass, running",
-        "there was a cairn up there now, and {a} was in it",
+        "there was a new cairn on the pass, and {a} was in it",
     ),
     "hunting": (
         "{a} had brought home {game}",
-        "{a} had brought home two of the kind with one arrow",
+        "{a} had shot with one arrow what others do not get with ten",
         "{a} had shot a beast with silver on its antlers",
         "{a} had shot nothing, and bought it of a Finn",
     ),
@@ -88,6 +88,22 @@ LADDERS: dict[str, tuple[str, str, str, str]] = {
 
 DARK = frozenset({"feud-blow", "quarrel", "lights", "omen", "hunting"})
 """Kinds that make people think worse of whoever they are about, when they have strayed far."""
+EARNEST = frozenset(
+    {
+        "hearsay",
+        "alarm",
+        "birth",
+        "lost",
+        "lost-found",
+        "sails-raid",
+        "sails-traders",
+        "feud-duel",
+        "fever-vigil",
+        "fever-over",
+        "nursing",
+    }
+)
+"""Kinds at which nobody has an ear for other people's stories."""
 ALARMING = frozenset({"sails", "sails-raid", "beast"})
 
 Belief = dict[str, Any]
@@ -105,7 +121,7 @@ def heard(person: dict[str, Any]) -> list[Belief]:
 
 def spread(view: View, plan: Plan) -> None:
     """What this happening does to belief: it is seen, or told on, or put right; effects and slots go into the plan."""
-    if plan["kind"] in ("hearsay", "alarm") or any(effect["do"] in ("die", "leave") for effect in plan["effects"]):
+    if plan["kind"] in EARNEST or any(effect["do"] in ("die", "leave") for effect in plan["effects"]):
         return
     company = [who for who in plan["who"] if who in view.facts.present]
     if plan["kind"] in LADDERS:
@@ -156,7 +172,8 @@ def _told(view: View, plan: Plan, company: list[str]) -> None:
             if (belief["kind"], belief["day"]) in roots or set(belief["about"]) & set(company):
                 continue
             hearer = next(who for who in company if who != teller)
-            step = int(view.dice.chance(0.7))
+            dull = not belief["strayed"] and belief["kind"] in ("hunting", "fever", "journey")
+            step = int(dull or view.dice.chance(0.7))
             grown = {**belief, "strayed": min(3, belief["strayed"] + step)}
             plan["effects"].append({"do": "hear", "who": hearer, "belief": grown})
             about = belief["about"][0]
@@ -209,7 +226,9 @@ def hearsay(view: View) -> Plan | None:
     who, belief = view.dice.pick(believers)
     facts = view.facts
     place = facts.people[who]["home"]
-    others = view.persons([w for w in facts.of(place) if w != who and facts.age(w) >= 12], 2)
+    others = view.persons(
+        [w for w in facts.of(place) if w != who and w not in belief["about"] and facts.age(w) >= 12], 2
+    )
     if not others:
         return None
     about = next((w for w in belief["about"] if w in facts.people), None)

@@ -13,6 +13,10 @@ from .weather import FOUL
 from .words import PRONOUNS, capital, number, row, sentences, since, starts
 
 FRAMES = {**prose_work.FRAMES, **prose_life.FRAMES, **prose_threads.FRAMES, **prose_roads.FRAMES}
+COMMON = frozenset(
+    {"when", "with", "that", "what", "over", "from", "came", "went", "were", "home", "days", "food", "there", "their"}
+)
+"""Words that two clauses may share without having to do with each other."""
 LONGEST = 5
 """Sentences."""
 
@@ -261,8 +265,8 @@ def _tell_touched(telling: Telling, intent: dict[str, Any], facts: Facts, who: l
     if _tell_witnessed(telling, facts, who, day):
         return
     old = [m for m in facts.people[who[0]]["memories"] if day - m["day"] > 25 and not m["text"].startswith("was there")]
-    old = [m for m in old if not _alike(m["text"], str(intent.get("gist") or ""))]
-    if old and telling.dice.chance(0.12):
+    old = [m for m in old if _touching(m["text"], intent, facts)]
+    if old and telling.dice.chance(0.5):
         memory = telling.dice.pick(old)
         telling.add({"recalled": prose_day.RECALLED}, 1.0, memory=memory["text"], since=since(day - memory["day"]))
         return
@@ -272,9 +276,16 @@ def _tell_touched(telling: Telling, intent: dict[str, Any], facts: Facts, who: l
         telling.add({"pending": prose_day.PENDING}, 1.0, title=title, Title=capital(title))
 
 
-def _alike(one: str, other: str) -> bool:
-    """Whether two clauses tell of the same sort of thing: they begin alike."""
-    return one.split(" ")[:2] == other.split(" ")[:2]
+def _touching(memory: str, intent: dict[str, Any], facts: Facts) -> bool:
+    """Whether a memory has to do with the day: a name, a place, a thing in common, and yet not the same again."""
+    gist = str(intent.get("gist") or "")
+    if memory.split(" ")[:2] == gist.split(" ")[:2]:
+        return False
+    others = [facts.name(str(who)) for who in (intent.get("who") or ())[1:]]
+    place = facts.places.get(str(intent.get("where")), {}).get("name", "")
+    day = {word.strip(".,").removesuffix("'s") for word in (gist, place, *others) for word in word.split(" ")}
+    words = {word.strip(".,").removesuffix("'s") for word in memory.split(" ")}
+    return any(len(word) > 3 and word not in COMMON for word in day & words)
 
 
 def _tell_witnessed(telling: Telling, facts: Facts, who: list[str], day: int) -> bool:

@@ -10,7 +10,7 @@ from .almanac import in_words
 from .changes import Change, apply, weave
 from .upkeep import forget, go_home, live
 
-FRAMES_KEPT = 15
+FRAMES_KEPT = 24
 """For how many ticks used sentence frames are remembered."""
 
 FORGOTTEN = frozenset(
@@ -34,10 +34,14 @@ FORGOTTEN = frozenset(
         "fishing",
         "hearsay",
         "journey-news",
+        "build",
         "build-work",
     }
 )
 """Everyday kinds, which nobody keeps a memory of."""
+
+MUTUAL = frozenset({"quarrel", "feud", "feud-blow", "feud-peace"})
+"""Kinds that the second did as much as the first."""
 
 Patch = list[dict[str, Any]]
 
@@ -67,7 +71,7 @@ def update(
     memorable = bool(gist) and intent.get("kind") not in FORGOTTEN
     for name in who:
         if memorable and name in change.people:
-            change.remember(name, _memory(world, name, who, gist))
+            change.remember(name, _memory(world, name, who, gist, str(intent.get("kind"))))
     patch = _calendar(world, day, weather) + _difference(change, world) + _style(world, chronicle)
     entry = {
         "day": day,
@@ -110,9 +114,11 @@ def _carry_out(change: Change, events: Patch, intent: dict[str, Any]) -> tuple[P
     return told, refused
 
 
-def _memory(world: dict[str, Any], name: str, who: list[str], gist: str) -> str:
+def _memory(world: dict[str, Any], name: str, who: list[str], gist: str, kind: str) -> str:
     if name == who[0]:
         return gist
+    if name == who[1] and kind in MUTUAL:
+        return f"{gist} with {world['characters'][who[0]]['name']}"[:160]
     return f"was there when {world['characters'][who[0]]['name']} {gist}"[:160]
 
 
