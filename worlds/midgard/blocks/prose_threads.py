@@ -72,7 +72,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     ),
     "voyage-home": (
         "A sail was seen, and it was {A}'s. They had been in {to}, and had {thing} on board, and talked all at once.",
-        "{all} stood on the shingle again {at}, brown as bark. There was {thing} to unload, and news of {to} that lasted until dark.",
+        "{all} stood on the shingle again {at}, brown as bark. They had {thing} to unload, and news of {to} that lasted until dark.",
     ),
     "voyage-lost": (
         "A strange ship put {A} ashore, alone. {lost} had gone over the side on the way from {to}, at night, in a sea like a wall; {he} had held on to the sleeve.",
@@ -84,7 +84,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
     ),
     "sails-traders": (
         "The strange sails were traders after all. {A} went down to them with {others} and an axe behind the back, and came home with {thing}.",
-        "They hung a white shield over the side, and {a} let them land. By noon there was {thing} spread out on the shingle, and {others} bargaining.",
+        "They hung a white shield over the side, and {a} let them land. By noon {thing} lay spread out on the shingle, and {others} bargaining.",
     ),
     "sails-raid": (
         "They came in before light with their shields inboard. {all} stood in the shallows, and held; {hurt} was cut, and {catch} days' food was carried off, but no roof burned.",
