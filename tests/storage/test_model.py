@@ -41,7 +41,16 @@ class Stream:
     records: list[Any] = field(default_factory=list)
     snapshots: dict[int, Any] = field(default_factory=dict)
     letters: list[Any] = field(default_factory=list)
-    forked: bool = False  # and no snapshot of its own yet: an old one of its parent may be gone
+    parent: Stream | None = None
+    base: int = 0
+
+    def inherited(self) -> list[tuple[int, Any]]:
+        """The snapshots a fork may start from, taken before or after it was made; old ones may be gone."""
+        found, stream, limit = [], self, sys.maxsize
+        while stream.parent is not None:
+            limit, stream = min(limit, stream.base), stream.parent
+            found += [item for item in stream.snapshots.items() if item[0] <= limit]
+        return found
 
 
 class Model:
@@ -64,7 +73,6 @@ class Model:
         assert new == len(known.records)
         if keep:
             known.snapshots[new] = state
-            known.forked = False
         if take:
             known.letters.clear()
 
@@ -80,8 +88,7 @@ class Model:
                 await self.store.fork(name, at, new)
             return
         await self.store.fork(name, at, new)
-        kept = {sequence: state for sequence, state in known.snapshots.items() if sequence <= at}
-        self.streams[new] = Stream(known.records[:at], kept, forked=True)
+        self.streams[new] = Stream(known.records[:at], parent=known, base=at)
 
     async def post(self, name: str, data: Any) -> None:
         await self.store.post(name, Entry("letter", data))
@@ -101,9 +108,10 @@ class Model:
             assert [letter.data for letter in await self.store.inbox(name)] == known.letters
             newest = await self.store.snapshot(name)
             found = newest and (newest.sequence, newest.data)
-            assert found == max(known.snapshots.items(), default=None) or (
-                known.forked and (found is None or found in known.snapshots.items())
-            )
+            if known.snapshots:
+                assert found == max(known.snapshots.items())
+            else:
+                assert found is None or found in known.inherited()
             middle = len(known.records) // 2
             assert [record.data for record in await self.store.read(name, after=middle, limit=2)] == (
                 known.records[middle : middle + 2]
