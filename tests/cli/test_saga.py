@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from yggdrasil.cli import exits
-from yggdrasil.cli.pages import Piece, chapters, roman
+from yggdrasil.cli.book import _seen
+from yggdrasil.cli.pages import Book, Chapter, Piece, Plate, chapters, page, roman
 from yggdrasil.cli.tables import Table, lines, tables
+from yggdrasil.core.blob import Blob
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -122,12 +124,12 @@ def test_book(yggdrasil: Command, lived: Path) -> None:
     told = [json.loads(line)["text"] for line in yggdrasil("log", "eden", "--json").out.splitlines()]
     for name in made["pages"]:
         text = Path(name).read_text(encoding="utf-8")
-        page = _Page()
-        page.feed(text)
-        assert not page.open
+        read = _Page()
+        read.feed(text)
+        assert not read.open
         assert "://" not in text, "nothing comes from elsewhere"
         assert "<script" not in text
-        pictures = [link for link in page.links if not link.startswith("#")]
+        pictures = [link for link in read.links if not link.startswith("#")]
         assert len(pictures) == 18
         for link in pictures:
             assert (Path("eden-book") / link).read_bytes().startswith(b"\x89PNG")
@@ -137,6 +139,17 @@ def test_book(yggdrasil: Command, lived: Path) -> None:
     assert yggdrasil("book", "eden", "--out", "bound").code == 0
     assert (lived / "bound" / "index.html").is_file()
     assert yggdrasil("book", "eden", "--out", "yggdrasil.toml").code == exits.INVALID.code
+
+
+def test_sounds_are_bound_in_where_they_can_be_heard() -> None:
+    plate = Plate("pictures/a.wav", "audio/wav", "wind")
+    book = Book("T", "", (Chapter("One", (Piece("day 1", "x", (plate,)),)),))
+    assert '<audio controls preload="none" src="pictures/a.wav">' in page(book)
+    assert "<audio" not in page(book, printed=True)
+    sound = Blob(b"RIFF", "audio/wav").reference()
+    text = Blob(b"x", "text/plain").reference()
+    seen = {"audios": [{"payload": sound, "description": "wind"}], "texts": [text], "images": []}
+    assert list(_seen(seen)) == [(sound, "wind")]
 
 
 def test_chapters() -> None:

@@ -12,7 +12,10 @@ from yggdrasil.errors import ConfigError
 from yggdrasil.storage.files import show, write_text
 
 SCAFFOLD = Path(__file__).with_name("scaffold")
-"""The files of a new project: `NAME` in their names and texts is the project's; each ends in .txt beside its own."""
+"""The files of a new project: `NAME` in their names and texts is the project's; each ends in .txt beside its own.
+
+The folder of tests is called TESTS here, since no tests of our own are shipped.
+"""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -42,5 +45,6 @@ def new_project(name: str, as_json: bool) -> None:
 def files(name: str) -> Iterator[tuple[Path, str]]:
     """(path in the project, text) of every file of a new project."""
     for path in sorted(SCAFFOLD.rglob("*.txt")):
-        inside = path.relative_to(SCAFFOLD).as_posix().removesuffix(".txt").replace("NAME", name)
+        inside = path.relative_to(SCAFFOLD).as_posix().removesuffix(".txt")
+        inside = inside.replace("TESTS", "tests").replace("NAME", name)
         yield Path(inside), path.read_text(encoding="utf-8").replace("NAME", name)

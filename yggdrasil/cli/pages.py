@@ -28,7 +28,7 @@ header p { color: var(--soft); font-style: italic; text-wrap: balance; }
 figure { margin: 1.4rem 0 1.5rem; break-inside: avoid; }
 figure img { display: block; width: 100%; height: auto; border: 1px solid var(--line); }
 figcaption { font-size: .8rem; font-style: italic; color: var(--soft); text-align: center; margin-top: .5rem; }
-audio { display: block; width: 100%; height: 2rem; margin: 1rem 0; }
+audio { display: block; width: 60%; height: 1.6rem; margin: 1.3rem auto 0; opacity: .65; }
 .register p { font-size: .95rem; text-indent: -1.4em; padding-left: 1.4em; margin: 0 0 .35em; text-align: left; }
 .end { text-align: center; color: var(--soft); margin: 4rem 0; }
 """
@@ -138,15 +138,19 @@ def _first() -> Iterator[bool]:
 
 def _piece(piece: Piece, first: bool, printed: bool) -> str:
     heading = f"<h3>{escape(piece.heading)}</h3>\n" if piece.heading else ""
-    plates = "\n".join(filter(None, (_plate(plate, printed) for plate in piece.plates)))
+    sounds = [plate for plate in piece.plates if plate.media_type.startswith("audio/")]
+    before = "\n".join(_picture(plate, printed) for plate in piece.plates if plate not in sounds)
+    after = "" if printed else "\n".join(_sound(plate) for plate in sounds)
     opening = ' class="opening"' if first else ""
-    return f"<article{opening}>\n{heading}{plates}\n{_paragraphs(piece.text)}\n</article>"
+    return f"<article{opening}>\n{heading}{before}\n{_paragraphs(piece.text)}\n{after}</article>"
 
 
-def _plate(plate: Plate, printed: bool) -> str:
+def _sound(plate: Plate) -> str:
+    return f'<audio controls preload="none" src="{escape(plate.file, quote=True)}"></audio>'
+
+
+def _picture(plate: Plate, printed: bool) -> str:
     source = escape(plate.file, quote=True)
-    if plate.media_type.startswith("audio/"):
-        return "" if printed else f'<audio controls preload="none" src="{source}"></audio>'
     lazy = "" if printed else ' loading="lazy"'
     caption = f"<figcaption>{escape(plate.caption)}</figcaption>" if plate.caption else ""
     return f'<figure><img src="{source}" alt="{escape(plate.caption, quote=True)}"{lazy}>{caption}</figure>'

@@ -172,9 +172,10 @@ class Screen:
         line = Text(frames[int(passed * 8) % len(frames)] + " ", style="green", no_wrap=True, overflow="ellipsis")
         of = f"/{self._last}" if self._ticks > 1 else ""
         line.append(f"tick {self._tick}{of}  " if self._tick is not None else f"{self._world}  ", style="bold")
-        for state in self._stages.values():
+        stages = list(self._stages.items())  # a copy: this runs in the thread that refreshes
+        for _, state in stages:
             line.append(self._sign(*SIGNS[state]), style="bold" if state == "running" else "green")
-        running = next((s.split("/")[-1] for s, state in self._stages.items() if state == "running"), "")
+        running = next((s.split("/")[-1] for s, state in stages if state == "running"), "")
         if running:
             line.append(f" {running}", style="bold")
         line.append(f"  {clock(passed)}", style="dim")
