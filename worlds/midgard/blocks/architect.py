@@ -204,7 +204,10 @@ def _animals(
     dog, bird = dice.chance(0.4), dice.roll()
     animals: list[dict[str, Any]] = []
     if land in ("sea", "shore", "headland"):
-        animals += [{"kind": "gull", "x": round(0.24 + 0.5 * bird + 0.07 * i, 4), "y": round(0.30 + 0.05 * i, 4), "facing": 1} for i in range(3)]
+        animals += [
+            {"kind": "gull", "x": round(0.24 + 0.5 * bird + 0.07 * i, 4), "y": round(0.30 + 0.05 * i, 4), "facing": 1}
+            for i in range(3)
+        ]
     if land == "sea":
         return animals
     right = max((figure["x"] for figure in figures), default=0.5)
@@ -212,13 +215,33 @@ def _animals(
     if scene.animal == "raven":
         animals += [{"kind": "raven", "x": 0.58 + 0.11 * i, "y": 0.33 - 0.05 * i, "facing": -1} for i in range(2)]
     elif scene.animal and scene.animal != "sheep":
-        animals.append({"kind": scene.animal, "x": round(free, 4), "y": 0.80 if land not in ("river", "shore") else 0.875, "facing": -1})
-    if land == "upland" and stores.get("sheep", 0) or scene.animal == "sheep":
+        animals.append(
+            {
+                "kind": scene.animal,
+                "x": round(free, 4),
+                "y": 0.80 if land not in ("river", "shore") else 0.875,
+                "facing": -1,
+            }
+        )
+    if (land == "upland" and stores.get("sheep", 0)) or scene.animal == "sheep":
         flock = ((0.60, 0.745), (0.68, 0.765), (0.77, 0.748), (0.73, 0.792), (0.86, 0.775))
         lift = 0.11 if land in ("river", "shore", "headland") else 0.0
-        animals += [{"kind": "sheep", "x": x, "y": round(min(0.90, y + lift), 4), "facing": 1 if i % 2 else -1} for i, (x, y) in enumerate(flock)]
+        animals += [
+            {"kind": "sheep", "x": x, "y": round(min(0.90, y + lift), 4), "facing": 1 if i % 2 else -1}
+            for i, (x, y) in enumerate(flock)
+        ]
+    if scene.animal == "sheep" and figures and figures[0]["gesture"] == "kneel":
+        near = figures[0]
+        animals.append(
+            {
+                "kind": "sheep",
+                "x": round(near["x"] + 0.085 * near["facing"], 4),
+                "y": near["y"],
+                "facing": near["facing"],
+            }
+        )
     if land == "farm":
-        animals.append({"kind": "horse", "x": 0.29, "y": 0.755, "facing": 1})
+        animals.append({"kind": "horse", "x": 0.105, "y": 0.785, "facing": 1})
     if dog and figures and look.get("houses"):
         animals.append({"kind": "dog", "x": round(min(0.93, right + 0.10), 4), "y": 0.885, "facing": -1})
     return animals

@@ -40,7 +40,7 @@ def paint_fires(picture: Picture, blueprint: dict[str, Any]) -> None:
         glow = np.float32(dark) / (1 + (dx * dx + dy * dy * 2.2) * np.float32(0.55))
         glow = glow * glow
         picture += glow[..., None] * (
-            np.array((66, 30, 6), np.float32) + picture * np.array((1.15, 0.72, 0.30), np.float32)
+            np.array((66, 30, 6), np.float32) + picture * np.array((1.5, 0.90, 0.36), np.float32)
         )
         _logs(picture, x, y, tall)
         _flames(picture, blueprint["texture"] + number * 19, x, y, tall)

@@ -269,7 +269,7 @@ def _path(tone: Picture, scene: dict[str, Any], light: Light) -> None:
 def _patches(tone: Picture, coarse: Line, blueprint: dict[str, Any], light: Light) -> None:
     """Old snow in spring, and new snow where it has fallen."""
     depth = min(1.0, blueprint["snow"] / 9)
-    amount = depth * 0.22 + (0.05 if blueprint["season"] == "spring" else 0.0)
+    amount = depth * 0.62 + (0.05 if blueprint["season"] == "spring" else 0.0)
     if amount <= 0:
         return
     snow = np.clip((np.float32(amount + 0.16) - coarse) * 12, 0, 1)[..., None] * np.float32(0.8)
@@ -310,6 +310,6 @@ def _river(picture: Picture, blueprint: dict[str, Any], light: Light) -> None:
     rows = np.arange(height, dtype=np.float32)[:, None]
     cover = np.clip(half[None, :] - np.abs(rows - middle[None, :]) + 1, 0, 1)
     ripple = plane(height, width, blueprint["texture"] + 47, (2.5, 26), 2) - np.float32(0.5)
-    sky = np.array(mix(times((70, 104, 118), light.shine), light.low, 0.42), np.float32)
+    sky = np.array(mix(times((70, 104, 118), light.shine), light.middle, 0.42), np.float32)
     water = sky + ripple[..., None] * np.float32(46) * np.array(light.shine, np.float32)
     picture += (water - picture) * ease(cover)[..., None]

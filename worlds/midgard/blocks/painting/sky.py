@@ -11,7 +11,7 @@ from .noise import ease, line, plane, scatter
 from .palette import Light
 
 Picture = NDArray[np.float32]
-CLOUDS = {"clear": 0.0, "fair": 0.45, "overcast": 0.8, "rain": 0.85, "fog": 0.3, "snow": 0.7, "storm": 1.0}
+CLOUDS = {"clear": 0.0, "fair": 0.45, "overcast": 0.8, "rain": 0.85, "fog": 0.12, "snow": 0.7, "storm": 1.0}
 
 
 def sun_of(blueprint: dict[str, Any]) -> tuple[float, float] | None:
