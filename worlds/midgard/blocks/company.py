@@ -309,8 +309,8 @@ def omen(view: View) -> Plan | None:
             "rings round the moon",
             "a white elk at the ford",
             "a tern far up the valley",
-            "a light on the mounds",
-            "an echo that answered late",
+            "a light where no house is",
+            "a hare that cast no shadow",
         )
     )
     return view.plan(

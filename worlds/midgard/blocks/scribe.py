@@ -10,7 +10,7 @@ from . import prose_day, prose_life, prose_roads, prose_threads, prose_work
 from .dice import Dice, dice_of
 from .facts import Facts
 from .weather import FOUL
-from .words import PRONOUNS, capital, number, row, sentences, since, starts
+from .words import PRONOUNS, capital, in_words, number, row, sentences, since, starts
 
 FRAMES = {**prose_work.FRAMES, **prose_life.FRAMES, **prose_threads.FRAMES, **prose_roads.FRAMES}
 COMMON = frozenset(
@@ -262,13 +262,15 @@ def _tell_touched(telling: Telling, intent: dict[str, Any], facts: Facts, who: l
     if winter and facts.stores[home]["wood"] < 15 and telling.add({"cold": prose_day.COLD}, 0.5, home=name):
         return
     day = int((intent.get("when") or {}).get("day") or facts.today)
-    if _tell_witnessed(telling, facts, who, day):
+    if intent.get("kind") != "birth" and _tell_witnessed(telling, facts, who, day):
         return
     old = [m for m in facts.people[who[0]]["memories"] if day - m["day"] > 25 and not m["text"].startswith("was there")]
     old = [m for m in old if _touching(m["text"], intent, facts)]
     if old and telling.dice.chance(0.5):
         memory = telling.dice.pick(old)
-        telling.add({"recalled": prose_day.RECALLED}, 1.0, memory=memory["text"], since=since(day - memory["day"]))
+        telling.add(
+            {"recalled": prose_day.RECALLED}, 1.0, memory=in_words(memory["text"]), since=since(day - memory["day"])
+        )
         return
     waiting = [t for t in sorted(facts.threads) if t not in {o.get("id") for o in intent.get("threads") or ()}]
     if waiting and telling.dice.chance(0.14):
@@ -298,5 +300,5 @@ def _tell_witnessed(telling: Telling, facts: Facts, who: list[str], day: int) ->
     if not seen or not telling.dice.chance(0.4):
         return False
     memory = telling.dice.pick(seen)
-    text = memory["text"].removeprefix(mark)
+    text = in_words(memory["text"].removeprefix(mark))
     return telling.add({"witnessed": prose_roads.WITNESSED}, 1.0, memory=text, since=since(day - memory["day"]))

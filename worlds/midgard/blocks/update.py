@@ -35,6 +35,7 @@ FORGOTTEN = frozenset(
         "hearsay",
         "journey-news",
         "build",
+        "slaughter",
         "build-work",
     }
 )

@@ -22,6 +22,11 @@ def number(value: int) -> str:
     return NUMBERS[value] if 0 <= value < len(NUMBERS) else str(value)
 
 
+def in_words(text: str) -> str:
+    """The text with its small numbers in words."""
+    return re.sub(r"\b\d{1,2}\b", lambda found: number(int(found[0])), text)
+
+
 def capital(text: str) -> str:
     """The first letter large, the rest as it was."""
     return text[:1].upper() + text[1:]
