@@ -269,7 +269,7 @@ def _path(tone: Picture, scene: dict[str, Any], light: Light) -> None:
 def _patches(tone: Picture, coarse: Line, blueprint: dict[str, Any], light: Light) -> None:
     """Old snow in spring, and new snow where it has fallen."""
     depth = min(1.0, blueprint["snow"] / 9)
-    amount = depth * 0.62 + (0.05 if blueprint["season"] == "spring" else 0.0)
+    amount = depth * 0.50 + (0.05 if blueprint["season"] == "spring" else 0.0)
     if amount <= 0:
         return
     snow = np.clip((np.float32(amount + 0.16) - coarse) * 12, 0, 1)[..., None] * np.float32(0.8)

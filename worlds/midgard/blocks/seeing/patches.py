@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ..painting.palette import DYES, WOOD, Colour, times
+from ..painting.palette import DYES, SNOW, WOOD, Colour, times
 
 Mask = NDArray[np.bool_]
 REACH = {"madder": 0.13, "woad": 0.13, "weld": 0.09, "plum": 0.13, "white": 0.03}
@@ -96,25 +96,41 @@ def count_figures(pixels: NDArray[np.uint8], shine: Colour, fires: list[tuple[in
 
     `shine` is the light that the eye has recognised: divided by it, a dye has the hue it has by day.
     """
-    height, width = pixels.shape[:2]
+    height = pixels.shape[0]
     top, bottom = int(height * 0.60), int(height * 0.95)
     zone = pixels[top:bottom].astype(np.float32) / np.array(shine, np.float32)
     total = zone.sum(axis=2) + np.float32(6)
     hue = zone / total[..., None]
     ground = np.median(hue[bottom - top - 60 :: 2, ::2].reshape(-1, 3), axis=0)
     apart = np.abs(hue - ground).sum(axis=2) > np.float32(0.055)
-    worn = np.zeros(total.shape, bool)
+    dyed = np.zeros(total.shape, bool)
     for name, dye in DYES.items():
-        near = np.abs(hue - np.array(dye, np.float32) / np.float32(sum(dye) + 6)).sum(axis=2) < REACH[name]
+        near = _from(hue, dye) < REACH[name]
         near &= (total > np.float32(0.36 * sum(dye))) & (total < np.float32(LIT[name] * sum(dye)))
-        worn |= near & ((total > np.float32(430)) & (not wintry) if name == "white" else apart)
+        if name == "white":
+            undyed = near & (total > np.float32(430)) & (_from(hue, dye) < _from(hue, SNOW) * np.float32(0.7))
+        else:
+            dyed |= near & apart
+    found = _people(dyed, pixels.shape, fires, top, 1.9)
+    return found if wintry else found + _people(undyed & ~dyed, pixels.shape, fires, top, 0.85)
+
+
+def _from(hue: NDArray[np.float32], colour: Colour) -> NDArray[np.float32]:
+    """How far hues are from a colour's."""
+    away: NDArray[np.float32] = np.abs(hue - np.array(colour, np.float32) / np.float32(sum(colour) + 6)).sum(axis=2)
+    return away
+
+
+def _people(worn: Mask, shape: tuple[int, ...], fires: list[tuple[int, int]], top: int, broad: float) -> int:
+    """Patches as tall as people and not broader than `broad` of that: old snow and moonlit water lie flat."""
+    height, width = shape[:2]
     found = 0
     for size, y0, y1, x0, x1 in patches(_grown(worn, 2, 1)):
         tall, wide = y1 - y0 + 1, x1 - x0
         if any(y0 <= y - top <= y1 and x0 <= x <= x1 for y, x in fires):
             continue  # the glow around a fire
         upright = 0.057 * height <= tall <= 0.24 * height and 0.2 * tall <= wide <= 0.29 * width
-        if upright and size >= 0.42 * tall * wide and size >= 0.0009 * height * width:
+        if upright and wide <= broad * tall and size >= 0.42 * tall * wide and size >= 0.0009 * height * width:
             found += max(1, round(wide / (0.14 * height)))
     return found
 
