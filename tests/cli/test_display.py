@@ -12,7 +12,7 @@ from yggdrasil import ConfigError
 from yggdrasil.cli.display import Lines, Records
 from yggdrasil.cli.half_blocks import fits, half_blocks
 from yggdrasil.cli.pictures import file_name, folder_for, write_pictures
-from yggdrasil.cli.screen import Screen, clock
+from yggdrasil.cli.screen import Screen, clock, under_way
 from yggdrasil.cli.words import say
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.events import (
@@ -254,3 +254,18 @@ def test_lines_say_what_models_cost() -> None:
 
 def test_a_clock() -> None:
     assert [clock(s) for s in (0.4, 61, 3661)] == ["0:00", "1:01", "1:01:01"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (" Kara lit", "Kara lit"),
+        ('{"day": 3, "text": "Kara said \\"no', 'Kara said "no'),
+        ('{"text": "a\\nb", "who": ["kara"]}', "a\nb"),
+        ('```json\n{"text": "a\\', "a"),
+        ('{"figures": [{"x": 1', ""),
+        ("", ""),
+    ],
+)
+def test_what_can_be_read_of_half_an_answer(written: str, read: str) -> None:
+    assert under_way(written) == read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 SIGNS = {"running": ("▸", ">"), "done": ("✓", "+"), "skipped": ("·", "."), "turning": (FRAMES, "|/-\\")}
 """How a stage stands: the sign, and the one for a terminal that knows ASCII alone."""
+
+_SAID = re.compile(r'"(?:text|words|chronicle|story)"\s*:\s*"((?:[^"\\]|\\.)*)')
+_ESCAPES = {"n": "\n", "t": " ", "r": ""}
 
 WRITING = 4
 """Lines of the text under way that are shown."""
@@ -151,17 +155,18 @@ class Screen:
         parts: list[RenderableType] = []
         if self._picture is not None and self._picture[1] is not None:
             parts.append(self._picture[1])
-        if self._written:
-            parts.append(self._writing())
+        written = under_way(self._written)
+        if written:
+            parts.append(self._writing(written))
         parts.append(self._line())
         return Group(*parts)
 
-    def _writing(self) -> RenderableType:
+    def _writing(self, written: str) -> RenderableType:
         """The last lines of what a model writes now."""
         from rich.padding import Padding
         from rich.text import Text
 
-        lines = Text(self._written.strip()[-2000:]).wrap(self.console, max(self.console.width - 4, 10))
+        lines = Text(written[-2000:]).wrap(self.console, max(self.console.width - 4, 10))
         return Padding(Text("\n").join(lines[-WRITING:]), (0, 2), style="italic")
 
     def _line(self) -> Any:
@@ -187,6 +192,15 @@ class Screen:
 
     def _sign(self, sign: str, plain: str) -> str:
         return plain if self.console.options.ascii_only else sign
+
+
+def under_way(written: str) -> str:
+    """What can be read of an answer that is not whole yet: prose as it is, of JSON the words under its telling key."""
+    written = written.strip()
+    if not written.startswith(("{", "[", "```")):
+        return written
+    found = _SAID.search(written)
+    return re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), found[1]).strip() if found else ""
 
 
 def clock(seconds: float) -> str:
