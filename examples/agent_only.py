@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from yggdrasil import Agent, ScriptedModel, tool
-from yggdrasil.core.messages import ToolCall
+from yggdrasil import Agent, ScriptedModel, ToolCall, tool
 
 
 @tool

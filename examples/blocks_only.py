@@ -10,8 +10,7 @@ from typing import Any
 
 import anyio
 
-from yggdrasil import Block, RunContext, block
-from yggdrasil.core.ports import Spec
+from yggdrasil import Block, RunContext, Spec, block
 
 
 @block
