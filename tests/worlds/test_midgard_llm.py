@@ -185,7 +185,7 @@ async def test_an_action_reaches_the_model_and_happens_today() -> None:
 
 @pytest.mark.anyio
 async def test_the_picture_is_kept_within_what_the_painter_understands() -> None:
-    wild = {**DRAWN[0], "figures": [{"who": "kara", "gesture": "juggle"}]}
+    wild = {**DRAWN[0], "figures": [{"who": "kara", "gesture": "juggle"}], "animals": [{"kind": "dragon", "count": 1}]}
     model = ScriptedModel([json.dumps(INTENDED[1]), json.dumps(wild), json.dumps({
         **DRAWN[1], "figures": [{"who": "bjorn", "gesture": "point", "x": -4.0, "y": 9.0}],
     })])  # fmt: skip
@@ -194,7 +194,10 @@ async def test_the_picture_is_kept_within_what_the_painter_understands() -> None
         figure = world.state["blueprint"]["figures"][0]
         assert world.state["artifacts"]["images"]
     assert (figure["x"], figure["y"], figure["gesture"]) == (0.08, 0.95, "point")
-    assert "'juggle' cannot be painted; there are aim" in model.requests[2].messages[-1].text
+    told = model.requests[2].messages[-1].text
+    assert "'juggle' cannot be painted; there are aim" in told
+    assert "'dragon' cannot be painted; there are bear" in told
+    assert '"enum": ["aim"' in json.dumps(model.requests[1].output), "what can be painted is in the schema"
 
 
 REFUSED = [

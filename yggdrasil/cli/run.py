@@ -132,10 +132,13 @@ def run_world(order: Order, as_json: bool) -> int:
         if isinstance(innermost(error), BrokenPipeError):  # whoever read the output has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return STOPPED.code
+        cause = innermost(error)
+        if isinstance(cause, BudgetError):
+            cause.hint = ""  # the line to go on with says it
         failed = report(error)
-        if isinstance(innermost(error), ParkedError):
+        if isinstance(cause, ParkedError):
             _go_on(stops, "mend it, and go on with")
-        elif isinstance(innermost(error), BudgetError):
+        elif isinstance(cause, BudgetError):
             _go_on(stops, "nothing is lost; go on, with a new budget, with")
         return failed
     display.close()

@@ -6,8 +6,9 @@ A ValueError goes back to the model, which may mend its answer; the rules of `ch
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from yggdrasil import RunContext, block
@@ -26,18 +27,20 @@ from .words import row, sentences
 Light = Literal["night", "dawn", "day", "dusk"]
 Season = Literal["spring", "summer", "autumn", "winter"]
 Weather = Literal["clear", "fair", "overcast", "rain", "fog", "snow", "storm"]
-Beast = Literal["sheep", "wolf", "bear", "lynx", "stag", "raven"]
-
 LONGEST_STEP = 6
 """Days that may pass in one tick."""
 KNOWN_GESTURES = sorted({*GESTURES, *(gesture for scene in SCENES.values() for gesture in scene.gestures)})
+KNOWN_BEASTS = sorted({"bear", "lynx", *(scene.animal for scene in SCENES.values() if scene.animal)})
+# what the painter can paint grows: the models are told of it by the schema
+Gesture = Annotated[str, Field(json_schema_extra={"enum": list(KNOWN_GESTURES)})]
+Beast = Annotated[str, Field(json_schema_extra={"enum": list(KNOWN_BEASTS)})]
 
 
 class Figure(TypedDict):
     """One person in the picture. x: across, 0 left to 1 right; y: where the feet are, 0.7 far to 0.95 near."""
 
     who: str
-    gesture: str
+    gesture: Gesture
     x: NotRequired[float | None]
     y: NotRequired[float | None]
 
@@ -154,6 +157,10 @@ def drawn(  # noqa: D417 - what is not described is bound, and no model sees it
         if figure["gesture"] not in KNOWN_GESTURES:
             known = ", ".join(KNOWN_GESTURES)
             wrong.append(f"figures.{number}.gesture: {figure['gesture']!r} cannot be painted; there are {known}")
+    for number, herd in enumerate(animals):
+        if herd["kind"] not in KNOWN_BEASTS:
+            known = ", ".join(KNOWN_BEASTS)
+            wrong.append(f"animals.{number}.kind: {herd['kind']!r} cannot be painted; there are {known}")
     if len(figures) > 6 or len(fires) > 3 or len(animals) > 2:
         wrong.append("at most six figures, three fires and two kinds of animals fit into the picture")
     if wrong:
