@@ -223,7 +223,8 @@ def _animals(
                 "facing": -1,
             }
         )
-    if (land == "upland" and stores.get("sheep", 0)) or scene.animal == "sheep":
+    grazing = land == "upland" and stores.get("sheep", 0) and not scene.animal
+    if grazing or scene.animal == "sheep":
         flock = ((0.60, 0.745), (0.68, 0.765), (0.77, 0.748), (0.73, 0.792), (0.86, 0.775))
         lift = 0.11 if land in ("river", "shore", "headland") else 0.0
         animals += [
