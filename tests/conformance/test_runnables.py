@@ -196,3 +196,19 @@ async def test_the_contract_finds_what_is_broken(make: Any, inputs: dict[str, An
     with pytest.raises(Exception, match=r"\w") as caught:  # an AssertionError, or our own error that says it
         await body(Case(make, inputs))
     assert isinstance(caught.value, AssertionError) or type(caught.value).__module__ == "yggdrasil.errors"
+
+
+class Sorts(Block):
+    """Changes its input once, so that only who keeps a clean copy sees it."""
+
+    block_type = "conformance/sorts"
+    spec = Spec.declare({"xs": list}, {"first": int})
+
+    async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        inputs["xs"].sort()
+        return {"first": inputs["xs"][0]}
+
+
+async def test_what_one_check_spoils_the_next_one_still_sees() -> None:
+    with pytest.raises(AssertionError, match="its inputs were changed"):
+        await check_runnable(Sorts, {"xs": [2, 1]})

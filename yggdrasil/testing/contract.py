@@ -341,7 +341,8 @@ async def check_runnable(
     """Run every check. AssertionErrors say what is broken."""
     for check in RUNNABLE_CHECKS:
         try:
-            await check(Case(make, inputs, options, deterministic, saved, remembers))
+            given = copy.deepcopy(dict(inputs))  # what one check changes, the next one must not miss
+            await check(Case(make, given, options, deterministic, saved, remembers))
         except Exception as error:
             error.add_note(f"in {check.__name__}")
             raise
