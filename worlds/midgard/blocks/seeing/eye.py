@@ -114,10 +114,7 @@ def _weather(seen: Measure, light: str, guess: str) -> str:
         return "storm" if seen.streak > 45 else "rain"
     if seen.contrast < 0.12:
         return "fog"
-    starry = light == "night" and seen.spread > 0.45
-    if seen.speckle > 2 and not starry:
-        return "snow"
     veiled = seen.spread < 0.45 if light == "night" else guess not in ("clear", "fair")
-    if veiled:
-        return "overcast"
+    if veiled:  # specks under an open sky are flowers and stars
+        return "snow" if seen.speckle > 2 else "overcast"
     return "fair" if seen.drift > (0.072 if light != "night" else 0.131) else "clear"
