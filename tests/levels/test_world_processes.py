@@ -110,7 +110,7 @@ def die_often(kind: str, kills: int, folder: Path, dice: random.Random) -> None:
     out = child.end()
     pids.append(child.process.pid)
     whole = records(file)
-    assert len({end for end in ends if end < len(whole)}) > kills // 3, "the kills did not hit the run"
+    assert len({end for end in ends if end < len(whole)}) > kills // 2, "the kills did not hit the run"
     found = re.search(r"end (\w+) (\w+)", out)
     assert found is not None, out
     assert found.groups() == undisturbed(kind, folder / "undisturbed")
