@@ -13,6 +13,7 @@
     │   ├── BlockError            a block raised
     │   ├── RunTimeoutError       a run or a node took longer than it may
     │   ├── BudgetError           a budget refused before spending
+    │   ├── SuspendedError        tool calls wait for a person's approval; answer, and run the same line again
     │   └── AgentError            an agent loop cannot go on; carries the transcript
     │       ├── StepLimitError        max_steps model turns were not enough
     │       ├── ToolRetryError        one tool failed more than max_retries times
@@ -151,6 +152,14 @@ class RunTimeoutError(RunError):
 
 class BudgetError(RunError):
     """A budget refused before spending."""
+
+
+class SuspendedError(RunError):
+    """Tool calls wait for a person's approval; `pending` lists them (`core.approval.Approval`)."""
+
+    def __init__(self, sentence: str, *, pending: Sequence[Any] = (), path: str = "", hint: str = "") -> None:
+        super().__init__(sentence, path=path, hint=hint)
+        self.pending = tuple(pending)
 
 
 class AgentError(RunError):

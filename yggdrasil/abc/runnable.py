@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, ClassVar, Protocol, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, final
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.events import Event
 from yggdrasil.core.ports import Spec
 from yggdrasil.core.result import Result
+
+if TYPE_CHECKING:
+    from yggdrasil.abc.tool import Asks, Tool
 
 
 class Stream(AsyncIterator[Event]):
@@ -108,3 +111,25 @@ class Runnable(ABC):
         """Run, yielding each event as it happens; the last is RunFinished with the Result, or the error is raised."""
         return _door[0].stream(self, inputs, named)
 
+    @final
+    def as_tool(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        approval: Asks = False,
+        timeout: float | None = None,
+        limit: int | None = None,
+        bind: Mapping[str, Any] | None = None,
+    ) -> Tool:
+        """This as a tool for an agent: under another name, with inputs bound, with rules for calling it.
+
+        name, description   what the model sees instead of its own
+        approval            a person must say yes before it runs: True, or a function of the arguments
+        timeout             seconds for one call
+        limit               how many of its calls run at once in one run
+        bind                inputs that are given here and hidden from the model
+        """
+        from yggdrasil.abc.tool import Policy, Tool
+
+        return Tool(self, name=name, description=description, policy=Policy(approval, timeout, limit), bound=bind)

@@ -117,12 +117,16 @@ class ModelCalled(Event):
 
 
 class ModelReplied(Event):
-    """A model answered; tokens as the provider counts them."""
+    """A model answered; tokens as the provider counts them. `reply` is the id that the provider gave the answer."""
 
     model: str = ""
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    finish: str = ""
+    reply: str = ""
 
 
 class ToolCalled(Event):
@@ -140,6 +144,39 @@ class ToolReturned(Event):
     call: str = ""
     content: str = ""
     failed: bool = False
+
+
+class ApprovalAsked(Event):
+    """A tool call waits for a person; `approval` is the id to answer to."""
+
+    approval: str = ""
+    tool: str = ""
+    call: str = ""
+    arguments: Any = None
+
+
+class ApprovalGiven(Event):
+    """A person answered; `note` is what they said."""
+
+    approval: str = ""
+    tool: str = ""
+    approved: bool = False
+    note: str = ""
+
+
+class HandedOff(Event):
+    """An agent handed the talk over to another."""
+
+    agent: str = ""
+    reason: str = ""
+
+
+class MemoryCompacted(Event):
+    """An agent's memory was brought under its budget of tokens; `messages` were replaced by a summary."""
+
+    messages: int = 0
+    before: int = 0
+    after: int = 0
 
 
 # --- a world

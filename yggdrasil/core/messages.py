@@ -26,6 +26,21 @@ class Image(Value):
     url: str = ""
 
 
+class Audio(Value):
+    """A sound, by its bytes or by a URL."""
+
+    blob: Blob | None = None
+    url: str = ""
+
+
+class File(Value):
+    """A document, by its bytes or by a URL; `name` is what it is called."""
+
+    blob: Blob | None = None
+    url: str = ""
+    name: str = ""
+
+
 class Thinking(Value):
     """A model's reasoning; `signature` is opaque and goes back to its provider unchanged."""
 
@@ -42,15 +57,20 @@ class ToolCall(Value):
 
 
 class ToolResult(Value):
-    """What a tool gave back, as text; `failed` when it is an error for the model to read."""
+    """What a tool gave back, as text; `failed` when it is an error for the model to read.
+
+    `media` are the pictures, sounds and files that came with it.
+    """
 
     id: str
     name: str
     content: str
     failed: bool = False
+    media: tuple[Image | Audio | File, ...] = ()
 
 
-Part = Text | Image | Thinking | ToolCall | ToolResult
+Media = Image | Audio | File
+Part = Text | Image | Audio | File | Thinking | ToolCall | ToolResult
 
 
 class Message(Value):
@@ -76,7 +96,7 @@ def system(text: str) -> Message:
 
 
 def user(*parts: str | Blob | Part) -> Message:
-    """A user message of texts and pictures."""
+    """A user message of texts, pictures, sounds and files."""
     return Message("user", tuple(_part(p) for p in parts))
 
 
@@ -88,13 +108,21 @@ def assistant(*parts: str | Blob | Part) -> Message:
 def _part(value: str | Blob | Part) -> Part:
     if isinstance(value, str):
         return Text(value)
-    if isinstance(value, Blob):
-        return Image(value)
-    return value
+    return media_of(value) if isinstance(value, Blob) else value
+
+
+def media_of(blob: Blob) -> Media:
+    """The part that bytes are, by their media type."""
+    kind = blob.media_type.partition("/")[0]
+    return Image(blob) if kind == "image" else Audio(blob) if kind == "audio" else File(blob)
 
 
 class Usage(Value):
-    """What was spent. Tokens as the provider counts them; `cost` in US dollars, None when the price is unknown."""
+    """What was spent. Tokens as the provider counts them; `cost` in US dollars, None when nothing has a known price.
+
+    input_tokens counts all that was read, cached or not; output_tokens all that was written, reasoning too.
+    unpriced counts the requests whose price is unknown: they are not in `cost`.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -102,6 +130,7 @@ class Usage(Value):
     reasoning_tokens: int = 0
     requests: int = 0
     cost: float | None = None
+    unpriced: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         known = [c for c in (self.cost, other.cost) if c is not None]
@@ -112,6 +141,7 @@ class Usage(Value):
             self.reasoning_tokens + other.reasoning_tokens,
             self.requests + other.requests,
             sum(known) if known else None,
+            self.unpriced + other.unpriced,
         )
 
 
@@ -151,21 +181,28 @@ class Reply(Value):
     id: str = ""
 
 
-# JSON form: parts are tagged by "part". Pictures are kept inline as base64, so that a record is whole by itself.
+# JSON form: parts are tagged by "part". Media are kept inline as base64, so that a record is whole by itself;
+# with `inline=False` they stay Blobs, for whoever keeps those by digest.
 
 _PARTS: dict[str, type[Any]] = {
-    "text": Text, "image": Image, "thinking": Thinking, "call": ToolCall, "result": ToolResult,
+    "text": Text, "image": Image, "audio": Audio, "file": File, "thinking": Thinking, "call": ToolCall,
+    "result": ToolResult,
 }  # fmt: skip
 _TAGS = {kind: tag for tag, kind in _PARTS.items()}
 
 
-def part_to_json(part: Part) -> dict[str, Any]:
+def part_to_json(part: Part, *, inline: bool = True) -> dict[str, Any]:
     """A part as JSON."""
-    if isinstance(part, Image):
+    values = part.values()
+    if isinstance(part, Media):
         blob = part.blob
-        data = None if blob is None else {"data": base64.b64encode(blob.data).decode(), "media_type": blob.media_type}
-        return {"part": "image", "blob": data, "url": part.url}
-    return {"part": _TAGS[type(part)], **part.values()}
+        if blob is not None and inline:
+            values["blob"] = {"data": base64.b64encode(blob.data).decode(), "media_type": blob.media_type}
+    elif isinstance(part, ToolResult):
+        values["media"] = [part_to_json(m, inline=inline) for m in part.media]
+        if not part.media:
+            del values["media"]
+    return {"part": _TAGS[type(part)], **values}
 
 
 def part_from_json(data: Mapping[str, Any]) -> Part:
@@ -173,17 +210,20 @@ def part_from_json(data: Mapping[str, Any]) -> Part:
     try:
         values = dict(data)
         kind = _PARTS[values.pop("part")]
-        if kind is Image and values["blob"] is not None:
-            values["blob"] = Blob(base64.b64decode(values["blob"]["data"]), values["blob"]["media_type"])
+        blob = values.get("blob")
+        if isinstance(blob, Mapping):
+            values["blob"] = Blob(base64.b64decode(blob["data"]), blob["media_type"])
+        if "media" in values:
+            values["media"] = tuple(part_from_json(m) for m in values["media"])
         part: Part = kind(**values)
         return part
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptError(f"not a message part: {error!r}") from error
 
 
-def message_to_json(message: Message) -> dict[str, Any]:
+def message_to_json(message: Message, *, inline: bool = True) -> dict[str, Any]:
     """A message as JSON."""
-    return {"role": message.role, "parts": [part_to_json(p) for p in message.parts]}
+    return {"role": message.role, "parts": [part_to_json(p, inline=inline) for p in message.parts]}
 
 
 def message_from_json(data: Mapping[str, Any]) -> Message:

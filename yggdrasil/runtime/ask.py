@@ -46,6 +46,10 @@ async def ask(model: Model, request: Request, ctx: RunContext) -> Reply:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             cost=usage.cost,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            finish=reply.finish,
+            reply=reply.id,
         )
     return reply
 

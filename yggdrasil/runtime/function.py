@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
+from yggdrasil.abc.tool import FREE, Asks, Policy
 from yggdrasil.core.ports import MISSING, Many, Port, Spec
 from yggdrasil.core.signature import read_signature, underlying
 from yggdrasil.errors import ConfigError, PortError, close_names
@@ -15,6 +16,8 @@ from yggdrasil.runtime.registry import active_registry
 from yggdrasil.runtime.threads import in_thread
 
 Function = Callable[..., Any]
+
+_LONGEST_NOTE = 200
 
 
 class FunctionBlock(Block):
@@ -37,6 +40,7 @@ class FunctionBlock(Block):
         blocking: bool = False,
         idempotent: bool = True,
         bound: Mapping[str, Any] | None = None,
+        policy: Policy = FREE,
     ) -> None:
         signature = read_signature(function, outputs)
         self.function = function
@@ -46,6 +50,7 @@ class FunctionBlock(Block):
         self.many = dict(many or {})
         self.blocking = blocking
         self.idempotent = idempotent
+        self.policy = policy
         self.bound = _bound(self.name, dict(bound or {}), signature.config)
         self._missing = [k for k, default in signature.config.items() if default is MISSING and k not in self.bound]
         self._spec = _with_many(self.name, signature.spec, self.many)
@@ -66,12 +71,15 @@ class FunctionBlock(Block):
             return function(**inputs, **bound) if bound else function(**inputs)
 
         def listed(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
-            return list(call(inputs, ctx))
+            return [_told(item, number, ctx) for number, item in enumerate(call(inputs, ctx), 1)]
 
         plain = listed if inspect.isgeneratorfunction(target) else call
 
         async def generated(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
-            return [item async for item in call(inputs, ctx)]
+            items: list[Any] = []
+            async for item in call(inputs, ctx):
+                items.append(_told(item, len(items) + 1, ctx))
+            return items
 
         async def threaded(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
             return await in_thread(plain, inputs, ctx)
@@ -125,6 +133,7 @@ class FunctionBlock(Block):
             blocking=self.blocking,
             idempotent=self.idempotent,
             bound=config,
+            policy=self.policy,
         )
         made.require_config()
         return made
@@ -143,6 +152,7 @@ class FunctionBlock(Block):
             blocking=self.blocking,
             idempotent=self.idempotent,
             bound=self.bound,
+            policy=self.policy,
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -165,6 +175,12 @@ class FunctionBlock(Block):
                 hint="return {" + ", ".join(f'"{n}": ...' for n in self._spec.outputs) + "}",
             )
         return result
+
+
+def _told(item: Any, number: int, ctx: RunContext) -> Any:
+    if ctx.listening:
+        ctx.progress(number, note=str(item)[:_LONGEST_NOTE])
+    return item
 
 
 def _bound(name: str, given: dict[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,14 +238,40 @@ def block(what: Any = "", /, **options: Any) -> Any:
 @overload
 def tool(function: Function, /) -> FunctionBlock: ...
 @overload
-def tool(*, name: str = ..., blocking: bool = ..., idempotent: bool = ...) -> Callable[[Function], FunctionBlock]: ...
+def tool(
+    *,
+    name: str = ...,
+    blocking: bool = ...,
+    idempotent: bool = ...,
+    approval: Asks = ...,
+    timeout: float | None = ...,
+    limit: int | None = ...,
+) -> Callable[[Function], FunctionBlock]: ...
 
 
-def tool(function: Function | None = None, /, *, name: str = "", **options: Any) -> Any:
-    """Make a tool of a function: `@tool`. Its name, docstring and type hints are what a model sees."""
+def tool(
+    function: Function | None = None,
+    /,
+    *,
+    name: str = "",
+    approval: Asks = False,
+    timeout: float | None = None,
+    limit: int | None = None,
+    **options: Any,
+) -> Any:
+    """Make a tool of a function: `@tool`. Its name, docstring and type hints are what a model sees.
+
+    name        what the model calls it instead
+    blocking    run a synchronous function in a worker thread
+    idempotent  False: never repeated by itself after a crash
+    approval    a person must say yes before it runs: True, or a function of the arguments that says whether
+    timeout     seconds for one call
+    limit       how many of its calls run at once in one run
+    """
+    policy = Policy(approval, timeout, limit)
 
     def decorate(function: Function) -> FunctionBlock:
         called = name or function.__name__
-        return FunctionBlock(function, name=called, block_type=f"tool/{called}", **options)
+        return FunctionBlock(function, name=called, block_type=f"tool/{called}", policy=policy, **options)
 
     return decorate(function) if function is not None else decorate
