@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from yggdrasil.abc.context import RunContext
     from yggdrasil.abc.runnable import Runnable
     from yggdrasil.agent.block import Agent
+    from yggdrasil.agent.memory import Memory
+    from yggdrasil.agent.toolset import Tools, Toolset
+    from yggdrasil.core.approval import Answer, Approval
     from yggdrasil.core.blob import Blob
     from yggdrasil.core.budget import Budget
     from yggdrasil.core.events import Event
     from yggdrasil.core.links import Link
     from yggdrasil.core.messages import Message, ToolCall, Usage
-    from yggdrasil.core.ports import Spec, port
+    from yggdrasil.core.ports import Given, Spec, port
     from yggdrasil.core.result import Result
     from yggdrasil.errors import (
         AgentError,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         BudgetError,
         ConfigError,
         ConflictError,
+        ContextTooLongError,
         CorruptError,
         EffectMismatchError,
         EffectUnknownError,
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
         StoreError,
         StoreFullError,
         StreamError,
+        SuspendedError,
         ToolRetryError,
         UnknownTypeError,
         ValidationError,
@@ -73,15 +78,21 @@ if TYPE_CHECKING:
     from yggdrasil.levels.stage import Stage
     from yggdrasil.levels.world import World
     from yggdrasil.models.scripted import ScriptedModel
+    from yggdrasil.runtime.approvals import approve, pending
     from yggdrasil.runtime.call import run_sync
     from yggdrasil.runtime.function import block, tool
+    from yggdrasil.runtime.logs import Logs
+    from yggdrasil.runtime.observe import observe
     from yggdrasil.runtime.registry import register
+    from yggdrasil.runtime.traces import Traces
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Agent",
     "AgentError",
+    "Answer",
+    "Approval",
     "Blob",
     "Block",
     "BlockError",
@@ -89,15 +100,19 @@ __all__ = [
     "BudgetError",
     "ConfigError",
     "ConflictError",
+    "ContextTooLongError",
     "CorruptError",
     "EffectMismatchError",
     "EffectUnknownError",
     "EndWorldError",
     "Event",
     "FormatError",
+    "Given",
     "Graph",
     "LeaseError",
     "Link",
+    "Logs",
+    "Memory",
     "Message",
     "ModelAuthError",
     "ModelError",
@@ -126,8 +141,12 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StreamError",
+    "SuspendedError",
     "ToolCall",
     "ToolRetryError",
+    "Tools",
+    "Toolset",
+    "Traces",
     "UnknownTypeError",
     "Usage",
     "ValidationError",
@@ -135,7 +154,10 @@ __all__ = [
     "WorldError",
     "YggdrasilError",
     "__version__",
+    "approve",
     "block",
+    "observe",
+    "pending",
     "port",
     "register",
     "run_sync",
@@ -145,12 +167,17 @@ __all__ = [
 # Where each name lives; whatever is not here lives in yggdrasil.errors.
 _HOMES = {
     "Agent": "yggdrasil.agent.block",
+    "Answer": "yggdrasil.core.approval",
+    "Approval": "yggdrasil.core.approval",
     "Blob": "yggdrasil.core.blob",
     "Block": "yggdrasil.abc.block",
     "Budget": "yggdrasil.core.budget",
     "Event": "yggdrasil.core.events",
+    "Given": "yggdrasil.core.ports",
     "Graph": "yggdrasil.levels.graph",
     "Link": "yggdrasil.core.links",
+    "Logs": "yggdrasil.runtime.logs",
+    "Memory": "yggdrasil.agent.memory",
     "Message": "yggdrasil.core.messages",
     "Pipeline": "yggdrasil.levels.pipeline",
     "Result": "yggdrasil.core.result",
@@ -160,9 +187,15 @@ _HOMES = {
     "Spec": "yggdrasil.core.ports",
     "Stage": "yggdrasil.levels.stage",
     "ToolCall": "yggdrasil.core.messages",
+    "Tools": "yggdrasil.agent.toolset",
+    "Toolset": "yggdrasil.agent.toolset",
+    "Traces": "yggdrasil.runtime.traces",
     "Usage": "yggdrasil.core.messages",
     "World": "yggdrasil.levels.world",
+    "approve": "yggdrasil.runtime.approvals",
     "block": "yggdrasil.runtime.function",
+    "observe": "yggdrasil.runtime.observe",
+    "pending": "yggdrasil.runtime.approvals",
     "port": "yggdrasil.core.ports",
     "register": "yggdrasil.runtime.registry",
     "run_sync": "yggdrasil.runtime.call",

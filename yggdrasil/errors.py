@@ -13,6 +13,7 @@
     │   ├── BlockError            a block raised
     │   ├── RunTimeoutError       a run or a node took longer than it may
     │   ├── BudgetError           a budget refused before spending
+    │   ├── ToolServerError       a server of tools (MCP) cannot be reached, was lost, or refused
     │   ├── SuspendedError        tool calls wait for a person's approval; answer, and run the same line again
     │   └── AgentError            an agent loop cannot go on; carries the transcript
     │       ├── StepLimitError        max_steps model turns were not enough
@@ -22,7 +23,8 @@
     │   ├── ModelTransientError   wait and try again (the retry policy does): 408, 409, 429, 5xx, disconnects
     │   │   ├── RateLimitError        429; `retry_after` says how long
     │   │   └── StreamError           the stream broke, stalled or ended early
-    │   ├── ModelRequestError     the request is wrong: 400, 404, 413, context too long
+    │   ├── ModelRequestError     the request is wrong: 400, 404, 413
+    │   │   └── ContextTooLongError   more than the model can read: fewer or shorter messages are needed
     │   ├── ModelAuthError        401, 403, or the key is not in the environment
     │   ├── ModelReplyError       the reply cannot be understood
     │   └── RefusalError          the model refused
@@ -154,6 +156,17 @@ class BudgetError(RunError):
     """A budget refused before spending."""
 
 
+class ToolServerError(RunError):
+    """A server of tools (MCP) cannot be reached, was lost, or refused; it is started anew by the next call.
+
+    `lost`: it went away while it was asked, so that nobody knows whether it did what it was asked.
+    """
+
+    def __init__(self, sentence: str, *, lost: bool = False, path: str = "", hint: str = "") -> None:
+        super().__init__(sentence, path=path, hint=hint)
+        self.lost = lost
+
+
 class SuspendedError(RunError):
     """Tool calls wait for a person's approval; `pending` lists them (`core.approval.Approval`)."""
 
@@ -203,7 +216,11 @@ class StreamError(ModelTransientError):
 
 
 class ModelRequestError(ModelError):
-    """The request is wrong and will stay wrong: 400, 404, 413, context too long."""
+    """The request is wrong and will stay wrong: 400, 404, 413, a part that the model cannot be sent."""
+
+
+class ContextTooLongError(ModelRequestError):
+    """The messages are longer than the model can read: send fewer or shorter ones."""
 
 
 class ModelAuthError(ModelError):

@@ -52,6 +52,15 @@ class Journal(Effects):
         self.records[place, count] = (request, effect.encode(result))
         return result
 
+    async def asked(self, ctx: RunContext, tool: str, arguments: Any) -> Any:
+        raise NotImplementedError("approvals are tested over a real store")
+
+    async def answered(self, approval: Any, answer: Any) -> None:
+        raise NotImplementedError("approvals are tested over a real store")
+
+    async def blob(self, digest: str) -> bytes:
+        raise NotImplementedError("blobs are tested over a real store")
+
     def mark(self, path: str) -> Any:
         return dict(self._counts)
 

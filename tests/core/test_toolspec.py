@@ -15,12 +15,13 @@ from pydantic import BaseModel
 
 from yggdrasil.core.answer import AnswerContract, AnswerError, output_type
 from yggdrasil.core.blob import Blob
+from yggdrasil.core.messages import Audio, File, Image
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.core.signature import read_signature
 from yggdrasil.core.toolspec import (
     ArgumentsError,
     read_docstring,
-    result_text,
+    result_parts,
     tool_contract,
     tool_name,
 )
@@ -173,17 +174,37 @@ def test_hostile_arguments_are_told(value: Any) -> None:
 
 
 def test_results_as_text() -> None:
-    assert result_text({"output": "bare"}) == "bare"
-    assert result_text({"output": 3}) == "3"
-    assert result_text({"output": True}) == "true"
-    assert result_text({"output": None}) == "null"
-    assert result_text({"a": "x", "b": [Point(1), Person(name="ö")]}) == (
+    def text(outputs: dict[str, Any]) -> str:
+        said, media = result_parts(outputs)
+        assert media == ()
+        return said
+
+    assert text({"output": "bare"}) == "bare"
+    assert text({"output": 3}) == "3"
+    assert text({"output": True}) == "true"
+    assert text({"output": None}) == "null"
+    assert text({"a": "x", "b": [Point(1), Person(name="ö")]}) == (
         '{"a": "x", "b": [{"x": 1, "y": 0}, {"name": "ö", "at": null}]}'
     )
-    assert "Blob(image/png, 3 bytes" in result_text({"output": Blob(b"abc", "image/png")})
-    assert result_text({"output": [b"abc", {2, 1}, Colour.RED]}) == '["<3 bytes>", [1, 2], "Colour.RED"]'
-    assert result_text({}) == "{}"
-    assert result_text({"response": "main", "messages": []}) == "main"
+    assert text({"output": [b"abc", {2, 1}, Colour.RED]}) == '["<3 bytes>", [1, 2], "Colour.RED"]'
+    assert text({}) == "{}"
+    assert text({"response": "main", "messages": []}) == "main"
+
+
+def test_pictures_sounds_and_files_come_with_the_text() -> None:
+    picture, sound = Blob(b"abc", "image/png"), Blob(b"la", "audio/wav")
+    file = File(Blob(b"%PDF", "application/pdf"), name="saga.pdf")
+    assert result_parts({"output": picture}) == ("[image/png, number 1 of what is attached]", (Image(picture),))
+    said, media = result_parts({"output": {"seen": picture, "heard": [sound, file], "what": "a goat"}})
+    assert media == (Image(picture), Audio(sound), file)
+    assert json.loads(said) == {
+        "seen": "[image/png, number 1 of what is attached]",
+        "heard": [
+            "[audio/wav, number 2 of what is attached]",
+            "[saga.pdf application/pdf, number 3 of what is attached]",
+        ],
+        "what": "a goat",
+    }
 
 
 @pytest.mark.parametrize(

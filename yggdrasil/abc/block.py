@@ -9,10 +9,11 @@ from typing import Any
 
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.ports import MISSING, Spec
+from yggdrasil.core.result import T
 from yggdrasil.errors import ConfigError, close_names
 
 
-class Block(Runnable):
+class Block(Runnable[T]):
     """Subclass it with a `spec` and an `execute`; keep every `__init__` argument as an attribute of its name.
 
     `config` then rebuilds the block empty (JSON, never weights), and `state_dict` carries the rest

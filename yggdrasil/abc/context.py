@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from yggdrasil.abc.effects import Effect, Effects
 from yggdrasil.abc.hook import Hook
+from yggdrasil.core.approval import Approver
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.canonical import derive
 from yggdrasil.core.events import Event, Progress, Warned
@@ -32,12 +33,14 @@ class Run:
     """What one whole call shares, whatever its depth.
 
     seed: None for no determinism asked; scope: sets repeated runs of one path apart (`tick:12`);
-    options: what only some levels understand (ticks, store, thread); clock: seconds since the epoch.
+    options: what only some levels understand (ticks, store, thread); clock: seconds since the epoch;
+    approve: who is asked whether a tool may be called; kept: what this thread's agents remember, by path, as JSON:
+    read when the run begins, written when it ends (None: there is no thread).
     """
 
     __slots__ = (
-        "clock", "device", "effects", "hooks", "loop_steps", "options", "scope", "seed", "sequence", "tick",
-        "training", "usage",
+        "approve", "clock", "device", "effects", "hooks", "kept", "loop_steps", "options", "scope", "seed", "sequence",
+        "tick", "training", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -53,16 +56,22 @@ class Run:
         clock: Callable[[], float] = time.time,
         options: Mapping[str, Any] = _NO_OPTIONS,
         loop_steps: int | None = None,
+        approve: Approver | None = None,
+        kept: dict[str, Any] | None = None,
     ) -> None:
         self.seed, self.scope, self.tick, self.device, self.training = seed, scope, tick, device, training
         self.effects, self.hooks, self.clock, self.loop_steps = effects, hooks, clock, loop_steps
         self.options = options
+        self.approve, self.kept = approve, kept
         self.sequence = 0
         self.usage = _NOTHING
 
     def under(self, **changed: Any) -> Run:
         """A run inside this one that differs in what is `changed`; `absorb` it when it has ended."""
-        names = ("seed", "scope", "tick", "device", "training", "effects", "hooks", "clock", "options", "loop_steps")
+        names = (
+            "seed", "scope", "tick", "device", "training", "effects", "hooks", "clock", "options", "loop_steps",
+            "approve", "kept",
+        )  # fmt: skip
         other = Run(**{name: changed.get(name, getattr(self, name)) for name in names})
         other.sequence = self.sequence
         return other
@@ -151,11 +160,11 @@ class RunContext:
         if self.budget is not None:
             self.budget.require(self.run.clock(), self.path)
 
-    def spend(self, usage: Usage) -> None:
-        """Count what was spent, here and above."""
+    def spend(self, usage: Usage, *, recorded: bool = False) -> None:
+        """Count what was spent, here and above. `recorded`: before this process took up the run."""
         self.run.usage = self.run.usage + usage
         if self.budget is not None:
-            self.budget.spend(usage)
+            self.budget.spend(usage, recorded=recorded)
 
     async def effect(
         self,
@@ -166,6 +175,7 @@ class RunContext:
         encode: Callable[[T], Any] = _same,
         decode: Callable[[Any], T] = _same,
         idempotent: bool = True,
+        recalled: Callable[[T], None] | None = None,
     ) -> T:
         """Call the outside. In a durable run the result is recorded before it is returned, and never repeated.
 
@@ -174,7 +184,7 @@ class RunContext:
         effects = self.run.effects
         if effects is None:
             return await perform("")
-        result: T = await effects.call(self, Effect(kind, request, perform, encode, decode, idempotent))
+        result: T = await effects.call(self, Effect(kind, request, perform, encode, decode, idempotent, recalled))
         return result
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from yggdrasil.core.approval import Answer, Approval
 from yggdrasil.core.value import Value
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Effect(Value):
     encode       result -> JSON, to be recorded
     decode       JSON -> result
     idempotent   False: never repeat it by itself after a crash; a person decides
+    recalled     told once of each result that an earlier process recorded
     """
 
     kind: str
@@ -29,6 +31,7 @@ class Effect(Value):
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
     idempotent: bool = True
+    recalled: Callable[[Any], None] | None = None
 
 
 class Effects(ABC):
@@ -37,6 +40,18 @@ class Effects(ABC):
     @abstractmethod
     async def call(self, ctx: RunContext, effect: Effect) -> Any:
         """The effect's result: recorded, or performed now and recorded."""
+
+    @abstractmethod
+    async def asked(self, ctx: RunContext, tool: str, arguments: Mapping[str, Any]) -> tuple[Approval, Answer | None]:
+        """The question whether `tool` may be called here, recorded; and a person's answer, when there is one."""
+
+    @abstractmethod
+    async def answered(self, approval: Approval, answer: Answer) -> None:
+        """Record an answer that was given in this process."""
+
+    @abstractmethod
+    async def blob(self, digest: str) -> bytes:
+        """The bytes of a blob of this run, or of an earlier one of its stream."""
 
     @abstractmethod
     def mark(self, path: str) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, final
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.events import Event
 from yggdrasil.core.ports import Spec
-from yggdrasil.core.result import Result
+from yggdrasil.core.result import Result, T
 
 if TYPE_CHECKING:
     from yggdrasil.abc.tool import Asks, Tool
@@ -62,7 +62,7 @@ def install(door: Door) -> None:
     _door[:] = [door]
 
 
-class Runnable(ABC):
+class Runnable(ABC, Generic[T]):
     """Anything that runs: block, agent, tool, graph, pipeline, stage, world, universe, a remote one."""
 
     keeps_itself: ClassVar[bool] = False
@@ -95,7 +95,7 @@ class Runnable(ABC):
         return value
 
     @final
-    async def run(self, inputs: Any = None, /, **named: Any) -> Result:
+    async def run(self, inputs: Any = None, /, **named: Any) -> Result[T]:
         """Run and return the outputs, a read-only mapping with `.output`, `.usage` and `.path`.
 
         A bare positional value goes to the sole required input; a mapping names several, as do keywords.

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Generic, Unpack, overload
 
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Model
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.blob import Blob
-from yggdrasil.core.messages import Message, message_from_json, system, user
-from yggdrasil.core.ports import Spec, port
-from yggdrasil.errors import ConfigError, PortError, close_names
+from yggdrasil.core.budget import Budget
+from yggdrasil.core.links import BLOB
+from yggdrasil.core.messages import Message, ToolResult
+from yggdrasil.core.ports import Spec
+from yggdrasil.core.result import T
+from yggdrasil.errors import ConfigError, StepLimitError, close_names
 from yggdrasil.runtime.providers import resolve
-from yggdrasil.runtime.registry import active_registry
 
 if TYPE_CHECKING:  # loaded with the first agent: declaring one is not yet running one
+    from yggdrasil.agent.handoff import HandOff
+    from yggdrasil.agent.loop import Answered, HandedOver, Loop, Validator
     from yggdrasil.agent.memory import Memory
-    from yggdrasil.agent.toolbox import AnyTool
+    from yggdrasil.agent.options import AgentOptions
+    from yggdrasil.agent.talk import Instructions
+    from yggdrasil.agent.toolbox import AnyTool, Calls
     from yggdrasil.core.turn import OnLimit
 
+Handoffs = Sequence["Agent[Any] | str | Mapping[str, Any]"]
 
 
-class Agent(Block):
+class Agent(Block[T], Generic[T]):
     """A model that calls tools until it has an answer.
 
         agent = Agent("anthropic:claude-sonnet-4-5", tools=[roll], instructions="You lead a game by the fire.")
@@ -34,20 +42,55 @@ class Agent(Block):
     model         `provider:model_id`, a mapping `{name: ..., endpoint_url: ...}`, or a Model
     name          what paths and other agents call it
     description   what other agents are told it is for (its instructions, when nothing is said)
-    tools         anything that runs: functions, blocks, graphs, pipelines, agents, worlds; or registered names
+    instructions  text, or a function of `ctx`, `context` or `given` that returns it
+    tools         anything that runs: functions, blocks, graphs, pipelines, agents, worlds; toolsets; registered names
+    handoffs      agents to whom it may leave the talk (or a function that gives them, where two know each other)
     output        a type the answer must have (a pydantic model, dataclass, int, ...); plain text by default
     answer        instead: the name of the tool that takes the answer. Its ports are the answer's schema, what it gives
                   is the response, and what it raises goes back to the model to be mended
+    validators    functions of the answer; what one returns is the answer, a ValueError goes back to the model
     max_steps     model turns in one run; `on_limit` "error" raises StepLimitError, "answer" asks once without tools
     max_retries   how often one tool, or the answer, may be wrong in one run
     params        the model's own: temperature, max_tokens, ...
-    memory        True or a Memory: the dialogue of earlier runs is remembered, and part of `state_dict`
+    memory        True or a Memory: the dialogue of earlier runs is remembered, and part of `state_dict`; in a durable
+                  run each thread has a memory of its own
+    budget        a Budget (or `{tokens: 1000}`) that each run may spend; it counts towards the caller's
+    parallel      whether several tool calls of one turn run at once
+    max_result    characters of a tool's result that the model is shown; of a longer one it gets a link to read on by
 
-    Ports in: prompt (text, or a list of texts and pictures), messages (a history), context.
+    Ports in: prompt (text, or a list of texts and Blobs), messages (a history), context (what else the model is to
+    know), given (values for tool parameters marked `Given`, which the model never sees).
     Ports out: response, messages (the whole talk), tool_calls (those left open: none, they have been run).
     """
 
     block_type = "agent/llm"
+
+    @overload
+    def __init__(
+        self: Agent[str],
+        model: str | Mapping[str, Any] | Model,
+        *,
+        output: None = None,
+        answer: None = None,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Agent[T],
+        model: str | Mapping[str, Any] | Model,
+        *,
+        output: type[T],
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Agent[Any],
+        model: str | Mapping[str, Any] | Model,
+        *,
+        output: Any = None,
+        answer: str | None = None,
+        **options: Unpack[AgentOptions],
+    ) -> None: ...
 
     def __init__(
         self,
@@ -55,23 +98,30 @@ class Agent(Block):
         *,
         name: str | None = None,
         description: str | None = None,
-        instructions: str | None = None,
+        instructions: Instructions | None = None,
         tools: Sequence[AnyTool] = (),
+        handoffs: Handoffs | Callable[[], Handoffs] = (),
         output: Any = None,
         answer: str | None = None,
+        validators: Sequence[Validator] = (),
         max_steps: int = 32,
         max_retries: int = 2,
         on_limit: OnLimit = "error",
         params: Mapping[str, Any] | None = None,
-        memory: bool | Memory | None = None,
+        memory: bool | Mapping[str, Any] | Memory | None = None,
+        budget: Budget | Mapping[str, Any] | None = None,
+        parallel: bool = True,
+        max_result: int | None = 20_000,
     ) -> None:
         from yggdrasil.agent.answers import Typed
         from yggdrasil.agent.loop import Loop
         from yggdrasil.agent.memory import Memory
-        from yggdrasil.agent.toolbox import Contracts, Toolbox, as_runnable
+        from yggdrasil.agent.talk import agent_spec, check_instructions
+        from yggdrasil.agent.toolbox import Contracts, Toolbox, as_tool
         from yggdrasil.core.answer import AnswerContract, output_type
 
-        _check(max_steps=max_steps, max_retries=max_retries, on_limit=on_limit)
+        _check(max_steps=max_steps, max_retries=max_retries, on_limit=on_limit, max_result=max_result)
+        check_instructions(instructions)
         if isinstance(tools, str | Mapping) or not isinstance(tools, Sequence):
             raise ConfigError(f"tools is {type(tools).__name__}, not a list", hint="tools=[roll]")
         if answer is not None and output is not None:
@@ -81,15 +131,21 @@ class Agent(Block):
         self.description = description
         self.instructions = instructions
         self.tools = tuple(tools)
+        self.handoffs = handoffs if callable(handoffs) else tuple(handoffs)
         self.output = output
         self.answer = answer
+        self.validators = _functions(validators)
         self.max_steps, self.max_retries, self.on_limit = max_steps, max_retries, on_limit
         self.params = None if params is None else dict(params)
-        self.memory = Memory() if memory is True else memory or None
+        self.memory = Memory() if memory is True else memory_of(memory)
+        self.budget = Budget.of(budget)
+        self.parallel, self.max_result = parallel, max_result
         kind = output_type(output)
-        self._runnables = tuple(as_runnable(tool) for tool in tools)
+        self._made = tuple(as_tool(tool) for tool in tools)
+        self._added: tuple[Runnable, ...] = ()
+        self._known: list[HandOff] | None = None
         self._contracts = Contracts()
-        self._loop = Loop(
+        self._loop: Loop = Loop(
             _resolve(model),
             Toolbox((), self._contracts),
             Typed(AnswerContract(kind)),
@@ -97,9 +153,12 @@ class Agent(Block):
             max_retries,
             on_limit,
             self.params or {},
+            self.validators,
         )
         self._equip()
-        self._spec = _spec(description or instructions, Any if answer is not None else kind)
+        anything = answer is not None or bool(self.handoffs)
+        doc = description or (instructions if isinstance(instructions, str) else None)
+        self._spec = agent_spec(doc, Any if anything else kind)
 
     @property
     def spec(self) -> Spec:
@@ -114,56 +173,17 @@ class Agent(Block):
     @property
     def config(self) -> dict[str, Any]:
         """What rebuilds it, as JSON. ConfigError for a model, tool or output type that only exists in Python."""
-        found: dict[str, Any] = {"model": self._saved_model()}
-        defaults = {"max_steps": 32, "max_retries": 2, "on_limit": "error"}
-        for key in ("name", "description", "instructions", "answer", "max_steps", "max_retries", "on_limit", "params"):
-            value = getattr(self, key)
-            if value != defaults.get(key):
-                found[key] = value
-        if self.tools:
-            found["tools"] = [self._saved_tool(*pair) for pair in zip(self.tools, self._runnables, strict=True)]
-        if self.output is not None:
-            found["output"] = self._saved_output()
-        if self.memory is not None:
-            found["memory"] = True
-        return found
+        from yggdrasil.agent.saving import agent_to_config
 
-    def _saved_model(self) -> Any:
-        if isinstance(self.model, Model):
-            raise ConfigError(
-                f"agent {self.label} has a model object ({self.model.name}), which cannot be saved",
-                hint='Agent("provider:model_id", ...), or {"name": "openai:m", "endpoint_url": "..."}',
-            )
-        return self.model if isinstance(self.model, str) else dict(self.model)
+        return agent_to_config(self)
 
-    def _saved_tool(self, given: AnyTool, tool: Runnable) -> Any:
-        if isinstance(given, str):
-            return given
-        if isinstance(given, Mapping):
-            return dict(given)
-        kind = tool.block_type
-        if not isinstance(tool, Block) or kind not in active_registry().names():
-            raise ConfigError(
-                f"the tool {tool.label} of agent {self.label} is Python only, so it cannot be saved",
-                hint=f'@block("tool/{tool.label}") above its def, or a file tools/{tool.label}.py',
-            )
-        config = tool.config
-        return {"type": kind, **config} if config else kind
-
-    def _saved_output(self) -> Any:
-        from yggdrasil.core.answer import NAMED
-
-        output = self.output
-        if isinstance(output, str | Mapping):
-            return output
-        plain = {kind: name for name, kind in NAMED.items() if name != "text"}
-        try:
-            return plain[output]
-        except (KeyError, TypeError):
-            raise ConfigError(
-                f"the output type {output!r} of agent {self.label} is Python only, so it cannot be saved",
-                hint="output: {title: str, pages: int}",
-            ) from None
+    def replace(self, **changes: Any) -> Agent[Any]:
+        """The same agent with other arguments: `agent.replace(model="scripted:echo")`. A memory is shared."""
+        names = [n for n in inspect.signature(Agent.__init__).parameters if n != "self"]
+        for name in changes:
+            if name not in names:
+                raise ConfigError(f"an agent has no {name!r}; {close_names(name, names)}")
+        return Agent(**{**{name: getattr(self, name) for name in names}, **changes})
 
     def children(self) -> Mapping[str, Runnable]:
         """The tools that hold state of their own, by name."""
@@ -185,28 +205,54 @@ class Agent(Block):
         if self.memory is not None and state:
             self.memory.load_state_dict(state["memory"])
 
-    def calling(self, tools: Sequence[Runnable]) -> Agent:
+    def calling(self, tools: Sequence[Runnable]) -> Agent[T]:
         """A copy that can also call `tools`; it shares the model and the memory."""
         other = copy.copy(self)
-        other.tools = (*self.tools, *tools)
-        other._runnables = (*self._runnables, *tools)
+        other._added = (*self._added, *tools)
         other._equip()
         return other
+
+    @property
+    def _runnables(self) -> tuple[Runnable, ...]:
+        return (*(tool for tool in self._made if isinstance(tool, Runnable)), *self._added)
 
     def _equip(self) -> None:
         """Give the loop its tools; the one that takes the answer is not called, it is answered to."""
         from yggdrasil.agent.answers import Taken
         from yggdrasil.agent.toolbox import Toolbox
 
-        called = [tool for tool in self._runnables if tool.label != self.answer]
-        loop = self._loop.replace(toolbox=Toolbox(called, self._contracts))
+        runnables = self._runnables
+        called = [tool for tool in runnables if tool.label != self.answer]
+        loop = self._loop.replace(toolbox=Toolbox([*called, *(self._known or ())], self._contracts))
         if self.answer is not None:
-            taker = next((tool for tool in self._runnables if tool.label == self.answer), None)
+            taker = next((tool for tool in runnables if tool.label == self.answer), None)
             loop = loop if taker is None else loop.replace(answer=Taken(taker, self._contracts))
         self._loop = loop
 
+    def _handoffs(self) -> list[Agent[Any]]:
+        """The agents to whom it may hand over."""
+        from yggdrasil.agent.toolbox import built
+
+        given: Any = self.handoffs() if callable(self.handoffs) else self.handoffs
+        found = []
+        for what in given:
+            other = built(what, "agent") if isinstance(what, str | Mapping) else what
+            if not isinstance(other, Agent):
+                called = getattr(other, "label", repr(other))
+                raise ConfigError(f"{self.label} cannot hand over to {called}: it is no agent", hint="tools=[...]")
+            found.append(other)
+        return found
+
+    def _know(self) -> None:
+        """Find out, before the first run, to whom it may hand over."""
+        from yggdrasil.agent.handoff import HandOff
+
+        self._known = [HandOff(other) for other in self._handoffs()]
+        self._loop = self._loop.replace(handoffs={h.label: h for h in self._known})
+        self._equip()
+
     def accept(self, value: Any) -> Any:
-        """A bare value: a list of messages is a history, a picture a prompt of its own."""
+        """A bare value: a list of messages is a history, a Blob a prompt of its own."""
         if isinstance(value, Blob):
             return {"prompt": [value]}
         if isinstance(value, Message):
@@ -217,6 +263,67 @@ class Agent(Block):
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Talk with the model until it answers."""
+        from yggdrasil.agent.loop import Answered, HandedOver
+        from yggdrasil.agent.results import Results
+        from yggdrasil.agent.talk import new_messages
+        from yggdrasil.agent.toolbox import Calls
+
+        self._require_taker(ctx)
+        new = new_messages(inputs, ctx.path)
+        calls = Calls(inputs.get("given") or {}, Results(self.max_result), parallel=self.parallel)
+        memory = self._remembering(ctx)
+        before = [] if memory is None else await memory.before(new, ctx)
+        tools = () if memory is None else memory.tools()
+        outcome, opening = await self._talk([*before, *new], inputs.get("context"), ctx, calls, tools)
+        hops = 0
+        while isinstance(outcome, HandedOver):
+            other = outcome.to.agent
+            hops += 1
+            if hops > MOST_HANDOFFS:
+                raise StepLimitError(
+                    f"the talk changed hands {MOST_HANDOFFS} times without an answer",
+                    transcript=outcome.transcript,
+                    path=ctx.path,
+                    hint="tell the agents who answers what",
+                )
+            place = ctx.child(other.label)
+            said = outcome.transcript[opening:]
+            outcome, opening = await other._talk(said, inputs.get("context"), place, calls, ())
+        assert isinstance(outcome, Answered)
+        transcript = outcome.transcript[opening:]
+        if memory is not None:
+            await memory.keep(transcript[len(before) :], ctx, self._loop.model)
+            if ctx.run.kept is not None:
+                ctx.run.kept[ctx.path] = memory.state_dict()
+            while transcript and transcript[0].role == "system":
+                transcript = transcript[1:]  # what it remembers is not part of the talk
+        return {"response": outcome.response, "messages": transcript, "tool_calls": []}
+
+    async def _talk(
+        self, said: Sequence[Message], context: Any, ctx: RunContext, calls: Calls, tools: Sequence[Runnable]
+    ) -> tuple[Answered | HandedOver, int]:
+        """Go on with a talk; how it ended, and how many messages of this agent's own opened it."""
+        from yggdrasil.agent.approving import require_someone
+        from yggdrasil.agent.talk import opening
+        from yggdrasil.agent.toolset import Toolset
+
+        if self.budget is not None:
+            ctx = ctx.within(self.budget)
+        if self._known is None and self.handoffs:
+            self._know()
+        async with AsyncExitStack() as stack:
+            more = list(tools)
+            for toolset in self._made:
+                if isinstance(toolset, Toolset):
+                    more += await stack.enter_async_context(toolset.open())
+            if calls.results.texts or any(_has_link(message) for message in said):
+                more.append(calls.results.reader())
+            loop = self.calling(more)._loop if more else self._loop
+            require_someone(loop.toolbox.asking, ctx)
+            begun = await opening(self.instructions, context, calls.given, ctx)
+            return await loop.run([*begun, *said], ctx, calls), len(begun)
+
+    def _require_taker(self, ctx: RunContext) -> None:
         if self.answer is not None and self._loop.answer.schema is None:
             close = close_names(self.answer, [tool.label for tool in self._runnables])
             raise ConfigError(
@@ -224,14 +331,24 @@ class Agent(Block):
                 path=ctx.path,
                 hint=f"calls: [agent -> {self.answer}]",
             )
-        new = _new_messages(inputs, ctx.path)
-        opening = _opening(self.instructions, inputs.get("context"))
-        memory = self.memory
-        before = [*opening, *(memory.messages if memory is not None else ())]
-        response, transcript = await self._loop.run([*before, *new], ctx)
-        if memory is not None:
-            memory.keep(transcript[len(before) :])
-        return {"response": response, "messages": transcript[len(opening) :], "tool_calls": []}
+
+    def _remembering(self, ctx: RunContext) -> Memory | None:
+        """Its memory; in a durable run the thread's, as it was when the thread's last run ended."""
+        memory, kept = self.memory, ctx.run.kept
+        if memory is None or kept is None:
+            return memory
+        own = memory.fresh()
+        if ctx.path in kept:
+            own.load_state_dict(kept[ctx.path])
+        return own
+
+
+MOST_HANDOFFS = 16
+"""How often one run may change hands."""
+
+
+def _has_link(message: Message) -> bool:
+    return message.role == "tool" and any(isinstance(p, ToolResult) and BLOB in p.content for p in message.parts)
 
 
 def _resolve(model: Any) -> Model:
@@ -243,45 +360,31 @@ def _resolve(model: Any) -> Model:
     return resolve(model)
 
 
-def _check(*, max_steps: int, max_retries: int, on_limit: str) -> None:
+def memory_of(memory: Any) -> Memory | None:
+    """A Memory, from one or from its config."""
+    from yggdrasil.agent.memory import Memory
+
+    if isinstance(memory, Mapping):
+        return Memory.from_config(memory)
+    if memory is None or memory is False or isinstance(memory, Memory):
+        return memory if isinstance(memory, Memory) else None
+    raise ConfigError(f"memory is {type(memory).__name__}", hint="memory=True, or memory=Memory(budget=8000)")
+
+
+def _functions(validators: Any) -> tuple[Any, ...]:
+    listed = (validators,) if callable(validators) else tuple(validators)
+    for validator in listed:
+        if not callable(validator):
+            raise ConfigError(f"a validator is {type(validator).__name__}", hint="validators=[check]")
+    return listed
+
+
+def _check(*, max_steps: int, max_retries: int, on_limit: str, max_result: int | None) -> None:
     if not isinstance(max_steps, int) or isinstance(max_steps, bool) or max_steps < 1:
         raise ConfigError(f"max_steps is {max_steps!r}; it counts model turns, at least 1", hint="max_steps=32")
     if not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0:
         raise ConfigError(f"max_retries is {max_retries!r}; it is 0 or more", hint="max_retries=2")
     if on_limit not in ("error", "answer"):
         raise ConfigError(f"on_limit is {on_limit!r}", hint='on_limit="error" or "answer"')
-
-
-def _spec(doc: str | None, kind: Any) -> Spec:
-    return Spec.declare(
-        [
-            port("prompt", str | list[Any], optional=True, doc="What to do or answer."),
-            port("messages", "messages", optional=True),
-            port("context", "any", optional=True, doc="What else to know."),
-        ],
-        [
-            port("response", str if kind is None else kind),
-            port("messages", "messages", optional=True),
-            port("tool_calls", list[Any], optional=True),
-        ],
-        doc=doc or "",
-    )
-
-
-def _opening(instructions: str | None, context: Any) -> list[Message]:
-    texts = [instructions] if instructions else []
-    if context is not None:
-        texts.append(context if isinstance(context, str) else json.dumps(context, ensure_ascii=False, default=str))
-    return [system("\n\n".join(texts))] if texts else []
-
-
-def _new_messages(inputs: Mapping[str, Any], path: str) -> list[Message]:
-    new = [m if isinstance(m, Message) else message_from_json(m) for m in inputs.get("messages", ())]
-    prompt = inputs.get("prompt")
-    if isinstance(prompt, str):
-        new.append(user(prompt))
-    elif prompt:
-        new.append(user(*prompt))
-    if not new:
-        raise PortError("the agent was given nothing to do", path=path, hint='run("...") or run(messages=[...])')
-    return new
+    if max_result is not None and (not isinstance(max_result, int) or isinstance(max_result, bool) or max_result < 1):
+        raise ConfigError(f"max_result is {max_result!r}; it counts characters", hint="max_result=20_000, or None")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -16,7 +16,10 @@ from yggdrasil.errors import ConfigError, close_names
 _WRAPPED = "result"
 _FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 
-NAMED: dict[str, Any] = {"str": str, "text": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
+NAMED: dict[str, Any] = {
+    "str": str, "text": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict,
+    "list[str]": list[str], "list[int]": list[int], "list[float]": list[float],
+}  # fmt: skip
 """The types that a config may name as an output."""
 
 
@@ -80,11 +83,15 @@ def wanted(schema: Mapping[str, Any]) -> str:
 
 
 def output_type(output: Any) -> Any:
-    """The type that an `output` means: a type, the name of one, or a mapping of field names to such names."""
+    """The type that an `output` means: a type, its name, a mapping of field names to such names, a list of choices."""
     if isinstance(output, str):
         if output not in NAMED:
             raise ConfigError(f"no output type {output!r}; {close_names(output, NAMED)}", hint="output: {age: int}")
         return NAMED[output]
+    if isinstance(output, list):
+        if not output or not all(type(choice) in (str, int) for choice in output):
+            raise ConfigError(f"{output!r} are no choices: these are texts or numbers", hint="output: [north, south]")
+        return Literal[tuple(output)]
     if isinstance(output, Mapping):
         fields = {str(name): output_type(kind) for name, kind in output.items()}
         return TypedDict("answer", fields)  # type: ignore[operator]

@@ -11,7 +11,7 @@ from yggdrasil.errors import PortError, close_names
 
 RESERVED = frozenset({
     "seed", "ticks", "thread", "store", "training", "device", "budget", "timeout", "num_loop_steps", "dry_run",
-    "profile", "hooks", "context",
+    "profile", "hooks", "context", "approve",
 })  # fmt: skip
 """The options of `run` on every level. A port so named is passed in the mapping."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from yggdrasil.core.messages import Usage
 from yggdrasil.errors import BudgetError, ConfigError
 
@@ -11,10 +14,10 @@ class Budget:
 
     tokens: input and output together; cost: US dollars; steps: model calls; seconds: of wall time.
     None is no limit. A child's spending counts towards its parent. A budget refuses *before* a call,
-    once a limit has been reached.
+    once a limit has been reached. What a run had spent when it was killed counts when it is taken up again.
     """
 
-    __slots__ = ("cost", "parent", "seconds", "spent", "started", "steps", "tokens")
+    __slots__ = ("cost", "doubted", "parent", "seconds", "spent", "started", "steps", "tokens")
 
     def __init__(
         self,
@@ -33,6 +36,17 @@ class Budget:
         self.parent = parent
         self.spent = spent or Usage()
         self.started: float | None = None
+        self.doubted = False
+
+    @classmethod
+    def of(cls, given: Any) -> Budget | None:
+        """From a Budget or `{tokens: 1000}`; None is none. ConfigError for anything else."""
+        if given is None or isinstance(given, Budget):
+            return given
+        limits = ("tokens", "cost", "steps", "seconds")
+        if not isinstance(given, Mapping) or not given.keys() <= set(limits):
+            raise ConfigError(f"budget is {given!r}", hint="budget=Budget(tokens=1000), of " + ", ".join(limits))
+        return cls(**given)
 
     def under(self, parent: Budget | None) -> Budget:
         """The same limits, spending from `parent` too."""
@@ -55,8 +69,30 @@ class Budget:
         if self.parent is not None:
             self.parent.require(now, path)
 
-    def spend(self, usage: Usage) -> None:
-        """Count `usage` here and in every parent."""
+    def doubt(self) -> bool:
+        """Whether a limit in money, here or above, cannot be held: it is told once that a price is unknown."""
+        mine = self.cost is not None and not self.doubted
+        self.doubted = self.doubted or mine
+        above = self.parent is not None and self.parent.doubt()
+        return mine or above
+
+    def spend(self, usage: Usage, *, recorded: bool = False) -> None:
+        """Count `usage` here and in every parent. `recorded`: it was spent before the run was taken up again."""
         self.spent = self.spent + usage
         if self.parent is not None:
+            self.parent.spend(usage, recorded=recorded)
+
+
+class NewMoney(Budget):
+    """No limits: above it only what is spent now counts, not what a record says was spent before.
+
+    A world's run has one: its budget is for this call, and the tick that it takes up was paid for by another.
+    """
+
+    __slots__ = ()
+
+    def spend(self, usage: Usage, *, recorded: bool = False) -> None:
+        """Count `usage`, in the parents unless it is `recorded`."""
+        self.spent = self.spent + usage
+        if self.parent is not None and not recorded:
             self.parent.spend(usage)

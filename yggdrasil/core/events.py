@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from yggdrasil.core.value import Value
 
 
 class Event(Value):
-    """What all events have."""
+    """What all events have. `ASIDE` names fields that only hooks see: they are in no JSON and are not shown."""
+
+    ASIDE: ClassVar[frozenset[str]] = frozenset()
 
     path: str = ""
     time: float = 0.0
@@ -27,12 +29,19 @@ class Event(Value):
         """The event's name in JSON: `NodeStarted` is `node_started`."""
         return kind_of(type(self))
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{n}={v!r}" for n, v in self.values().items() if n not in self.ASIDE)
+        return f"{type(self).__name__}({shown})"
+
 
 # --- a run, on any level
 
 
 class RunStarted(Event):
-    """`run` or `stream` has begun."""
+    """`run` or `stream` has begun, of something of type `block`; `thread` is the durable run that it goes on with."""
+
+    block: str = ""
+    thread: str = ""
 
 
 class RunFinished(Event):
@@ -42,9 +51,10 @@ class RunFinished(Event):
 
 
 class RunFailed(Event):
-    """The last event of a run that failed."""
+    """The last event of a run that failed; `error_type` is the error's class."""
 
     error: str = ""
+    error_type: str = ""
 
 
 class NodeStarted(Event):
@@ -69,6 +79,7 @@ class NodeFailed(Event):
     """A node's block raised."""
 
     error: str = ""
+    error_type: str = ""
 
 
 class NodeRetried(Event):
@@ -77,6 +88,7 @@ class NodeRetried(Event):
     attempt: int = 0
     wait: float = 0.0
     error: str = ""
+    error_type: str = ""
 
 
 class LoopIterated(Event):
@@ -111,13 +123,21 @@ class Token(Event):
 
 
 class ModelCalled(Event):
-    """A model call begins."""
+    """A model call begins; `request` is what the model is asked."""
+
+    ASIDE: ClassVar[frozenset[str]] = frozenset({"request"})
 
     model: str = ""
+    request: Any = None
 
 
 class ModelReplied(Event):
-    """A model answered; tokens as the provider counts them. `reply` is the id that the provider gave the answer."""
+    """A model answered; tokens as the provider counts them. `reply` is the id that the provider gave the answer.
+
+    `message` is what it said.
+    """
+
+    ASIDE: ClassVar[frozenset[str]] = frozenset({"message"})
 
     model: str = ""
     input_tokens: int = 0
@@ -127,14 +147,24 @@ class ModelReplied(Event):
     reasoning_tokens: int = 0
     finish: str = ""
     reply: str = ""
+    message: Any = None
+
+
+class ModelFailed(Event):
+    """A model call failed, and nothing more was tried."""
+
+    model: str = ""
+    error: str = ""
+    error_type: str = ""
 
 
 class ToolCalled(Event):
-    """An agent calls a tool."""
+    """An agent calls a tool; `block` is its type when there is such a tool."""
 
     tool: str = ""
     call: str = ""
     arguments: Any = None
+    block: str = ""
 
 
 class ToolReturned(Event):
@@ -250,6 +280,7 @@ class WorldParked(Event):
 
     stage: str = ""
     error: str = ""
+    error_type: str = ""
 
 
 class WorldPaused(Event):
@@ -279,9 +310,9 @@ EVENTS: dict[str, type[Event]] = {
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
-    """An event as JSON: its kind under `event`, then its fields; a RunFinished leaves its result to the caller."""
+    """An event as JSON: its kind under `event`, then its fields; a result and what lies `ASIDE` are left out."""
     data: dict[str, Any] = {"event": event.kind}
     for name, value in event.values().items():
-        if name != "result":
+        if name != "result" and name not in event.ASIDE:
             data[name] = list(value) if isinstance(value, tuple) else value
     return data

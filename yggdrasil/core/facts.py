@@ -163,6 +163,27 @@ class EffectDone(Fact):
     failed: tuple[Mapping[str, Any], ...] | None = None
 
 
+class ToolAsked(Fact):
+    """A tool call waits for a person's approval."""
+
+    kind: ClassVar[str] = "approval_asked"
+    scope: str
+    path: str
+    approval: str
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+class ToolAnswered(Fact):
+    """A person answered: the call `approval` may run, or not; with other arguments if there are any."""
+
+    kind: ClassVar[str] = "approval_given"
+    approval: str
+    approved: bool
+    note: str = ""
+    arguments: Mapping[str, Any] | None = None
+
+
 class EffectsAbandoned(Fact):
     """What was recorded at and under `path` in this tick no longer counts: the stage begins anew.
 
@@ -175,11 +196,15 @@ class EffectsAbandoned(Fact):
     ordinal: int | None = None
 
 
+OF_EFFECTS = (EffectBegun, EffectDone, EffectsAbandoned, ToolAsked, ToolAnswered)
+"""What the effects of a run are restored from."""
+
 KINDS: dict[str, type[Fact]] = {
     kind.kind: kind
     for kind in (
         Opened, Remembered, ActionTaken, TickBegun, StateDroppedOut, StageSkippedOver, StageDone, Updated, Finished,
         Parked, Retried, Paused, Resumed, Stopped, EffectBegun, EffectDone, EffectsAbandoned,
+        ToolAsked, ToolAnswered,
     )
 }  # fmt: skip
 """Every kind of fact by its name in the journal."""

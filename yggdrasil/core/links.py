@@ -6,6 +6,7 @@
     ygg://WORLD/history/17                       one entry of its history, counted from 1
     ygg://WORLD/state/artifacts/images/0         a block of its state, an artifact
     ygg://WORLD/stages/author/scribe             a node
+    ygg://blob/DIGEST                            bytes kept in a store, by their SHA-256
     ...#HASH                                     pinned: the content must have this hash (12 digits or more)
 
 A link is text, so it lies in state, configs and content, travels on edges and is saved as it is; `levels/resolve.py`
@@ -22,9 +23,11 @@ from urllib.parse import quote, unquote
 from yggdrasil.errors import ConfigError
 
 SCHEME = "ygg://"
+BLOB = "ygg://blob/"
 PARTS = ("content", "history", "state", "stages")
 """What the first step of a path may be."""
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _LINK = re.compile(r"ygg://([^/@#?\s]+)(?:@(\d{1,18}))?((?:/[^/#?\s]*)*)(?:#([0-9a-f]{12,64}))?")
 
 
@@ -49,7 +52,10 @@ class Link(str):
         self.tick = None if tick is None else int(tick)
         self.path = tuple(unquote(step) for step in path.split("/")[1:] if step)
         self.pin = pin or ""
-        if self.path and self.path[0] not in PARTS:
+        if text.startswith(BLOB):
+            if len(self.path) != 1 or tick is not None or not _DIGEST.fullmatch(self.path[0]):
+                raise ConfigError(f"{text!r}: a blob is named by its SHA-256", hint=f"{BLOB}{'0' * 8}...")
+        elif self.path and self.path[0] not in PARTS:
             raise ConfigError(f"{text!r}: a path begins with {', '.join(PARTS)}", hint=f"ygg://{world}/content/...")
         return self
 

@@ -33,6 +33,14 @@ from yggdrasil.errors import PortError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_T = TypeVar("_T")
+GIVEN: Final = type("GivenMark", (), {"__repr__": lambda self: "GIVEN"})()
+"""The mark of `Given`."""
+
+Given = Annotated[_T, GIVEN]
+"""`def read_mail(folder: str, user: Given[User])`: the model gives the folder, `agent.run(..., given={"user": kara})`
+the user, whom the model never sees."""
+
 MISSING: Final = type("Missing", (), {"__repr__": lambda self: "MISSING", "__bool__": lambda self: False})()
 """What a port's default is when it has none."""
 
@@ -347,6 +355,7 @@ class Port(Value):
     optional  an input that may be absent, an output that may not come
     default   the value of an absent input (which is then optional)
     many      what several edges into this input give: single (an error), first, list, concat, sum, dict
+    given     of a tool: it comes from what the agent was `given`, never from the model (see `Given`)
     """
 
     name: str
@@ -355,6 +364,7 @@ class Port(Value):
     default: Any = MISSING
     many: Many = "single"
     doc: str = ""
+    given: bool = False
 
     def __post_init__(self) -> None:
         if not self.name or not all(c.isalnum() or c in "_-." for c in self.name):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from yggdrasil.core.messages import Usage
 from yggdrasil.errors import PortError, close_names
 
+T = TypeVar("T", default=Any)
+"""The type of a run's main output."""
 
-class Result(Mapping[str, Any]):
+
+class Result(Mapping[str, Any], Generic[T]):
     """A read-only mapping of output ports.
 
     `.output` is the main one: the port named `output` or `response`, else the only one.
@@ -46,13 +51,13 @@ class Result(Mapping[str, Any]):
         return len(self._outputs)
 
     @property
-    def output(self) -> Any:
+    def output(self) -> T:
         """The main output; PortError when there are several and none is named output or response."""
         for name in ("output", "response"):
             if name in self._outputs:
-                return self._outputs[name]
+                return self._outputs[name]  # type: ignore[no-any-return]
         if len(self._outputs) == 1:
-            return next(iter(self._outputs.values()))
+            return next(iter(self._outputs.values()))  # type: ignore[no-any-return]
         raise PortError(
             f"there are {len(self._outputs)} outputs: {', '.join(self._outputs) or 'none'}",
             path=self.path,

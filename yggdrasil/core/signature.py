@@ -8,7 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
 
-from yggdrasil.core.ports import MISSING, Port, Spec, port_type
+from yggdrasil.core.ports import GIVEN, MISSING, Port, Spec, port_type
 from yggdrasil.core.value import Value
 from yggdrasil.errors import PortError
 
@@ -61,7 +61,12 @@ def read_signature(function: Callable[..., Any], outputs: Any = None) -> Signatu
             continue
         optional = default is not MISSING
         inputs[parameter.name] = Port(
-            parameter.name, port_type(annotation), optional=optional, default=default, doc=_note(annotation)
+            parameter.name,
+            port_type(annotation),
+            optional=optional,
+            default=default,
+            doc=_note(annotation),
+            given=_is_given(annotation, parameter.annotation),
         )
     returned = hints.get("return", Any)
     several = outputs is not None and len(Spec.declare(outputs=outputs).outputs) != 1
@@ -88,6 +93,13 @@ def _generates(function: Callable[..., Any]) -> bool:
 def _is_context(annotation: Any, written: Any) -> bool:
     named = written if isinstance(written, str) else getattr(annotation, "__name__", "")
     return named.rpartition(".")[2] == "RunContext"
+
+
+def _is_given(annotation: Any, written: Any) -> bool:
+    if isinstance(written, str) and get_origin(annotation) is not Annotated:
+        # a class that only a type checker can see must not make it the model's to fill
+        return written.partition("[")[0].rpartition(".")[2] == "Given"
+    return get_origin(annotation) is Annotated and GIVEN in get_args(annotation)[1:]
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

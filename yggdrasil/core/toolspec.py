@@ -13,7 +13,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from typing_extensions import TypedDict
 
 from yggdrasil.core.blob import Blob
-from yggdrasil.core.messages import ToolSpec
+from yggdrasil.core.messages import Media, Text, ToolSpec, media_of
 from yggdrasil.core.ports import MISSING, Port, Spec
 from yggdrasil.errors import SpecError
 
@@ -43,6 +43,13 @@ class ToolContract:
     def __init__(self, spec: ToolSpec, validate: Callable[[Any], dict[str, Any]]) -> None:
         self.spec = spec
         self._validate = validate
+
+    def named(self, name: str, description: str) -> ToolContract:
+        """The same under another name, with another description where there is one."""
+        spec = self.spec
+        if spec.name == name and spec.description == description:
+            return self
+        return ToolContract(spec.replace(name=name, description=description or spec.description), self._validate)
 
     def read(self, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
         """The inputs that `arguments` mean, leniently ("3" is an int); ArgumentsError says what is wrong."""
@@ -88,6 +95,8 @@ def tool_contract(name: str, spec: Spec) -> ToolContract:
     summary, notes = read_docstring(spec.doc)
     fields: dict[str, Any] = {}
     for port in spec.inputs.values():
+        if port.given:
+            continue
         annotation = _annotation(name, port)
         if annotation is None:
             continue
@@ -173,23 +182,44 @@ def read_docstring(doc: str) -> tuple[str, dict[str, str]]:
     return "\n".join(before).strip(), {name: note.strip() for name, note in notes.items() if note.strip()}
 
 
-def result_text(outputs: Mapping[str, Any]) -> str:
-    """What a model reads of a tool's outputs: the main one (as in `Result.output`), text bare, all else as JSON."""
+def result_parts(outputs: Mapping[str, Any]) -> tuple[str, tuple[Media, ...]]:
+    """What a model is shown of a tool's outputs: text, and the pictures, sounds and files in them.
+
+    The main output counts (as in `Result.output`): text bare, all else as JSON, in which media are named.
+    """
+    value: Any
     if len(outputs) == 1:
         value = next(iter(outputs.values()))
     else:
         value = outputs.get("output", outputs.get("response", outputs))
     if type(value) is str:
-        return value
+        return value, ()
     if type(value) is int:
-        return str(value)
-    return json.dumps(value, ensure_ascii=False, default=_described)
+        return str(value), ()
+    media: list[Media] = []
+
+    def described(item: Any) -> Any:
+        part = media_of(item) if isinstance(item, Blob) else item
+        if isinstance(part, Media):
+            media.append(part)
+            return f"[{_called(part)}, number {len(media)} of what is attached]"
+        return _described(item)
+
+    text = json.dumps(value, ensure_ascii=False, default=described)
+    if isinstance(value, Blob | Media):
+        text = json.loads(text)
+    return text, tuple(media)
+
+
+def _called(part: Media) -> str:
+    name = getattr(part, "name", "") or part.url
+    return " ".join(filter(None, (name, "" if part.blob is None else part.blob.media_type))) or "media"
 
 
 def _described(value: Any) -> Any:
     """What stands for a value that is not JSON."""
-    if isinstance(value, Blob):
-        return repr(value)
+    if isinstance(value, Text):
+        return value.text
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Literal, overload
 
-from yggdrasil.core.messages import Message, Reply, ToolCall, ToolResult
+from yggdrasil.core.blob import Blob, detach
+from yggdrasil.core.canonical import digest
+from yggdrasil.core.messages import Message, Reply, ToolCall, ToolResult, message_to_json
 from yggdrasil.core.value import Value
 
 SAME_CALL = 5
@@ -15,26 +17,43 @@ SAME_CALL = 5
 OnLimit = Literal["error", "answer"]
 
 
+def _seen(blob: Blob) -> None:
+    """A blob stands for itself by its digest."""
+
+
 class Transcript(Sequence[Message]):
     """Messages that only grow. `add` gives the longer transcript and leaves this one as it was.
 
-    Both share their messages, so that a turn costs the same however long the talk is.
+    Both share their messages and digests, so that a turn costs the same however long the talk is.
     """
 
-    __slots__ = ("_length", "_messages")
+    __slots__ = ("_digests", "_length", "_messages")
 
     def __init__(self, messages: Sequence[Message] = ()) -> None:
         self._messages = list(messages)
+        self._digests: list[str] = []
         self._length = len(self._messages)
 
     def add(self, message: Message) -> Transcript:
         """This and one message more."""
-        shared = self._messages if len(self._messages) == self._length else self._messages[: self._length]
+        shared, digests = self._messages, self._digests
+        if len(shared) != self._length:
+            shared, digests = shared[: self._length], digests[: self._length]
         shared.append(message)
         longer = Transcript.__new__(Transcript)
-        longer._messages = shared
+        longer._messages, longer._digests = shared, digests
         longer._length = self._length + 1
         return longer
+
+    @property
+    def digest(self) -> str:
+        """The digest of all messages, each chained to those before it: asking again costs only what is new."""
+        digests = self._digests
+        while len(digests) < self._length:
+            before = digests[-1] if digests else ""
+            said = detach(message_to_json(self._messages[len(digests)], inline=False), _seen)
+            digests.append(digest([before, said]))
+        return digests[self._length - 1] if self._length else ""
 
     def __len__(self) -> int:
         return self._length

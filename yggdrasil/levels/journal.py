@@ -11,7 +11,7 @@ import anyio
 from yggdrasil.abc.store import Entry, Lease, Store
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.canonical import canonical
-from yggdrasil.core.facts import EffectBegun, EffectDone, EffectsAbandoned, Fact
+from yggdrasil.core.facts import OF_EFFECTS, Fact
 from yggdrasil.errors import ConfigError, StoreError, close_names
 
 DURABILITY: Final = ("step", "effect", "stage", "tick", "none")
@@ -81,7 +81,7 @@ class Journal:
 
     async def record(self, fact: Fact, blobs: Iterable[Blob] = (), *, now: bool = False) -> None:
         """Note a fact about an effect; durable on return where the level asks for it, or with `now`."""
-        if isinstance(fact, EffectDone | EffectBegun | EffectsAbandoned):
+        if isinstance(fact, OF_EFFECTS):
             self.effects.append(fact)
         self.note(fact, blobs)
         if now:

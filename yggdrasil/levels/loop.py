@@ -9,7 +9,9 @@ import anyio
 import anyio.lowlevel
 
 from yggdrasil.abc.context import Run, RunContext
+from yggdrasil.abc.store import Letter
 from yggdrasil.core.blob import KEY, Blob, attach, references
+from yggdrasil.core.budget import NewMoney
 from yggdrasil.core.canonical import digest
 from yggdrasil.core.content import apply
 from yggdrasil.core.cycle import DEVELOPMENT, UPDATE, Cycle, Note, RunStage, Status, Step, Wait, decide, fold
@@ -26,11 +28,13 @@ from yggdrasil.core.facts import (
     StageDone,
     Stopped,
     TickBegun,
+    ToolAnswered,
     Updated,
+    fact_of,
 )
 from yggdrasil.core.frozen import freeze
 from yggdrasil.core.state import filled
-from yggdrasil.errors import BudgetError, ParkedError, RunError, WorldError
+from yggdrasil.errors import BudgetError, CorruptError, ParkedError, RunError, WorldError
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.recovery import Recovered
 from yggdrasil.levels.seat import Seat
@@ -172,21 +176,24 @@ class WorldLoop:
         """The context of one tick: the world's own seed, a scope per tick, effects over the journal."""
         last, caller = None if first else self._run, self._caller.run
         scope = f"tick:{tick}"
+        self._effects = JournalEffects(self.journal.stream, scope, self.journal, self.journal.effects)
         self._run = run = Run(
             seed=self.status.seed,
             scope=scope,
             tick=tick,
             device=caller.device,
             training=caller.training,
-            effects=JournalEffects(self.journal.stream, scope, self.journal, self.journal.effects),
+            effects=self._effects,
             hooks=caller.hooks,
             clock=caller.clock,
             loop_steps=caller.loop_steps,
+            approve=caller.approve,
         )
         run.sequence = caller.sequence if last is None else last.sequence
         if last is not None:
             run.usage = last.usage
-        self._root = RunContext(run, self.name, None, self._caller.budget)
+        budget = self._caller.budget
+        self._root = RunContext(run, self.name, None, None if budget is None else NewMoney(parent=budget))
 
     def _note(self, fact: Fact, blobs: tuple[Blob, ...] = (), taken: tuple[int, ...] = (), applied: Any = None) -> None:
         """Put a fact in line for the journal, fold it in, and keep its event for when it may be told."""
@@ -323,8 +330,22 @@ class WorldLoop:
             data = letter.data if isinstance(letter.data, Mapping) else {}
             if letter.kind == "action":
                 self._note(ActionTaken(str(data.get("text", ""))), taken=(letter.id,))
+            elif letter.kind == ToolAnswered.kind:
+                self._answer(letter)
             elif letter.kind == "command":
                 self._obey(data.get("command"), letter.id, stale)
+
+    def _answer(self, letter: Letter) -> None:
+        """A person's answer to an approval. One that cannot be read is dropped: nobody has said yes."""
+        try:
+            fact = fact_of(letter.kind, letter.data, f"{self.name} / letter {letter.id}")
+        except CorruptError as error:
+            self._root.warn(error.sentence)
+            self.journal.take(letter.id)
+            return
+        self.journal.effects.append(fact)
+        self._effects.take(fact)
+        self._note(fact, taken=(letter.id,))
 
     def _obey(self, command: Any, letter: int, stale: bool) -> None:
         if command == "pause" and not self.status.paused:

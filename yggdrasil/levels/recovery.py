@@ -12,9 +12,7 @@ from yggdrasil.core.canonical import canonical, digest, parse
 from yggdrasil.core.content import Content, apply, content_of
 from yggdrasil.core.cycle import Cycle, Status, finished, fold
 from yggdrasil.core.facts import (
-    EffectBegun,
-    EffectDone,
-    EffectsAbandoned,
+    OF_EFFECTS,
     Fact,
     Finished,
     Opened,
@@ -29,7 +27,6 @@ from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.snapshot import Snapshots
 
 PAGE = 500
-EFFECTS = (EffectBegun, EffectDone, EffectsAbandoned)
 
 
 @dataclass
@@ -109,7 +106,7 @@ def _fold(found: Recovered, record: Record, cycle: Cycle, stream: str) -> None:
         raise CorruptError(f"a record is missing before it: the last was {found.head}", path=path)
     fact = fact_of(record.kind, record.data, path)
     applied = None
-    if isinstance(fact, EFFECTS):
+    if isinstance(fact, OF_EFFECTS):
         found.effects.append(fact)
     elif isinstance(fact, TickBegun):
         found.effects.clear()

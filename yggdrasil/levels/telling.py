@@ -54,7 +54,7 @@ def telling(fact: Fact, status: Status) -> Told | None:
             return TickFinished, {"state": status.state, **values}
         case Parked():
             error = f"{fact.path}: {fact.error}" if fact.path else fact.error
-            return WorldParked, {"stage": fact.stage, "error": error}
+            return WorldParked, {"stage": fact.stage, "error": error, "error_type": fact.error_type}
         case Resumed() | Retried():
             return WorldResumed, {}
     return None

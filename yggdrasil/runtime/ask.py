@@ -6,8 +6,9 @@ from typing import Any
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Delta, Model
-from yggdrasil.core.events import ModelCalled, ModelReplied, Token
-from yggdrasil.core.messages import Reply, Request, message_to_json, reply_from_json, reply_to_json
+from yggdrasil.core.events import ModelCalled, ModelFailed, ModelReplied, Token
+from yggdrasil.core.messages import Reply, Request, reply_from_json, reply_to_json
+from yggdrasil.core.turn import Transcript
 from yggdrasil.errors import ModelError
 
 
@@ -15,31 +16,32 @@ async def ask(model: Model, request: Request, ctx: RunContext) -> Reply:
     """One reply of `model`, at the place of `ctx`.
 
     BudgetError before the call when a budget is spent; ModelError, with the path, when the provider fails.
-    In a durable run the reply is recorded before it is returned, and never asked for twice; one that was recorded
-    already is counted as used, and not against the budget: it has been paid for.
-    While someone listens the reply is streamed, piece by piece, as Token events.
+    In a durable run the reply is recorded before it is returned, and never asked for twice. One that an earlier
+    process recorded counts as spent by this run too; one that is given back a second time is paid for already.
+    While someone listens to them the reply is streamed, piece by piece, as Token events.
     """
     run = ctx.run
     if ctx.budget is not None and run.effects is None:
         ctx.require()
-    paid = True
-    delta = _teller(ctx) if run.hooks else None
+    delta = None
     if run.hooks:
-        ctx.emit(ModelCalled, model=model.name)
+        delta = _teller(ctx) if any(getattr(hook, "tokens", True) for hook in run.hooks) else None
+        ctx.emit(ModelCalled, model=model.name, request=request)
     try:
         if run.effects is None:
             reply = await (model.reply(request) if delta is None else model.reply(request, delta=delta))
+            ctx.spend(reply.usage)
         else:
-            reply, paid = await _recorded(model, request, ctx, delta)
+            reply = await _recorded(model, request, ctx, delta)
     except ModelError as error:
         error.path = error.path or ctx.path
+        if run.hooks:
+            ctx.emit(ModelFailed, model=model.name, error=error.sentence, error_type=type(error).__name__)
         raise
-    if paid:
-        ctx.spend(reply.usage)
-    else:
-        run.usage = run.usage + reply.usage
+    usage = reply.usage
+    if usage.unpriced and ctx.budget is not None and ctx.budget.doubt():
+        ctx.warn(f"the price of {model.name} is unknown: the budget in money does not count it")
     if run.hooks:
-        usage = reply.usage
         ctx.emit(
             ModelReplied,
             model=reply.model or model.name,
@@ -50,6 +52,7 @@ async def ask(model: Model, request: Request, ctx: RunContext) -> Reply:
             reasoning_tokens=usage.reasoning_tokens,
             finish=reply.finish,
             reply=reply.id,
+            message=reply.message,
         )
     return reply
 
@@ -61,27 +64,41 @@ def _teller(ctx: RunContext) -> Delta:
     return tell
 
 
-async def _recorded(model: Model, request: Request, ctx: RunContext, delta: Delta | None) -> tuple[Reply, bool]:
-    """The reply, and whether it was asked for now."""
-    paid = False
+async def _recorded(model: Model, request: Request, ctx: RunContext, delta: Delta | None) -> Reply:
+    counted = False
 
     async def perform(key: str) -> Reply:
-        nonlocal paid
+        nonlocal counted
         ctx.require()
-        paid = True
-        return await model.reply(request, key=key, delta=delta)
+        reply = await model.reply(request, key=key, delta=delta)
+        ctx.spend(reply.usage)
+        counted = True
+        return reply
+
+    def recalled(reply: Reply) -> None:
+        nonlocal counted
+        ctx.spend(reply.usage, recorded=True)
+        counted = True
 
     reply = await ctx.effect(
-        "model", lambda: request_to_json(model.name, request), perform, encode=reply_to_json, decode=reply_from_json
+        "model",
+        lambda: request_to_json(model.name, request),
+        perform,
+        encode=reply_to_json,
+        decode=reply_from_json,
+        recalled=recalled,
     )
-    return reply, paid
+    if not counted:
+        ctx.run.usage = ctx.run.usage + reply.usage
+    return reply
 
 
 def request_to_json(model: str, request: Request) -> dict[str, Any]:
-    """What identifies a model call: the model and all that it is asked."""
+    """What identifies a model call: the model and all that it is asked; the messages by their chained digest."""
+    said = request.messages
     return {
         "model": model,
-        "messages": [message_to_json(m) for m in request.messages],
+        "messages": (said if isinstance(said, Transcript) else Transcript(said)).digest,
         "tools": [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in request.tools],
         "output": request.output,
         "params": dict(request.params),

@@ -8,15 +8,16 @@ from typing import Any, cast
 import anyio
 
 from yggdrasil.abc.context import Run, RunContext
-from yggdrasil.abc.hook import Hook
+from yggdrasil.abc.hook import Hook, Observer
 from yggdrasil.abc.runnable import Runnable, Stream
 from yggdrasil.core.binding import RESERVED, bind, check_outputs
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.events import Event, NodeFinished, NodeStarted, RunFailed, RunFinished, RunStarted
-from yggdrasil.core.result import Result
+from yggdrasil.core.result import Result, T
 from yggdrasil.errors import BlockError, PortError, RunTimeoutError, StoreError, YggdrasilError
 from yggdrasil.runtime.group import first_failure
 from yggdrasil.runtime.stream import RunStream
+from yggdrasil.runtime.watching import opened, watching
 
 _LEVEL_OPTIONS = frozenset({"ticks", "thread", "store", "dry_run"})
 
@@ -51,14 +52,19 @@ def fold(events: Iterable[Event]) -> Result:
 async def _call(what: Runnable, inputs: Any, named: Mapping[str, Any], options: dict[str, Any]) -> Result:
     if options:
         options = {k: v for k, v in options.items() if v is not None and v is not False}
-    if not options:
+    if not options and not watching():
         ctx = RunContext(Run(), what.label)
         return await _execute(what, bind(what.spec, what.accept(inputs), named, ctx.name), ctx)
     profile = _Profile() if options.get("profile") else None
-    ctx = _context(what, options, profile)
+    hooks, watches = opened(_hooks(options.get("hooks")), alone=options.get("context") is None)
+    ctx = _context(what, options, hooks if profile is None else (*hooks, profile))
     values = bind(what.spec, what.accept(inputs), named, ctx.path)
     try:
         result = await _within(options.get("timeout"), _performer(what, options), what, values, ctx)
+    except BaseException as error:
+        for watch in watches:
+            watch.close(error, ctx.run.clock())
+        raise
     finally:
         if ctx.parent is not None and ctx.run is not ctx.parent.run:
             ctx.parent.run.absorb(ctx.run)
@@ -89,23 +95,24 @@ async def _within(
     raise RunTimeoutError(f"the run took longer than {seconds:g} s", path=ctx.path, hint=f"timeout={seconds * 4:g}")
 
 
-def _context(what: Runnable, options: Mapping[str, Any], profile: _Profile | None) -> RunContext:
+def _context(what: Runnable, options: Mapping[str, Any], hooks: tuple[Hook, ...]) -> RunContext:
     """The place of the call: of its own, or below `context`, in a run that differs in what the options say."""
-    hooks = _hooks(options.get("hooks"))
-    if profile is not None:
-        hooks = (*hooks, profile)
     changed = {k: v for k, v in (("seed", options.get("seed")), ("device", options.get("device"))) if v is not None}
     if "seed" in changed and (not isinstance(changed["seed"], int) or changed["seed"] is True):
         raise PortError(f"seed is {type(changed['seed']).__name__}, not int", hint="seed=7")
     if options.get("training"):
         changed["training"] = True
+    if "approve" in options:
+        if not callable(options["approve"]):
+            raise PortError(f"approve is {type(options['approve']).__name__}", hint="approve=ask_me   # a function")
+        changed["approve"] = options["approve"]
     steps = options.get("num_loop_steps")
     if steps is not None:
         if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
             raise PortError(f"num_loop_steps is {steps!r}", hint="num_loop_steps=30")
         changed["loop_steps"] = steps
     level = {k: v for k, v in options.items() if k in _LEVEL_OPTIONS}
-    budget = _budget(options.get("budget"))
+    budget = Budget.of(options.get("budget"))
     parent = options.get("context")
     if parent is None:
         return RunContext(Run(hooks=hooks, options=level, **changed), what.label, None, budget)
@@ -117,20 +124,11 @@ def _context(what: Runnable, options: Mapping[str, Any], profile: _Profile | Non
     return RunContext(run, what.label, parent, parent.budget if budget is None else budget.under(parent.budget))
 
 
-def _budget(budget: Any) -> Budget | None:
-    if budget is None or isinstance(budget, Budget):
-        return budget
-    limits = ("tokens", "cost", "steps", "seconds")
-    if not isinstance(budget, Mapping) or not budget.keys() <= set(limits):
-        raise PortError(f"budget is {budget!r}", hint="budget=Budget(tokens=1000), of " + ", ".join(limits))
-    return Budget(**budget)
-
-
-def _hooks(hooks: Any) -> tuple[Hook, ...]:
+def _hooks(hooks: Any) -> tuple[Hook | Observer, ...]:
     """The hooks of a call: one, or several."""
     listed = tuple(hooks or ()) if hooks is None or isinstance(hooks, Iterable) else (hooks,)
     for hook in listed:
-        if not callable(hook):
+        if not callable(hook) and not isinstance(hook, Observer):
             raise PortError(f"a hook is {type(hook).__name__}, which cannot be called", hint="hooks=[print]")
     return listed
 
@@ -138,11 +136,11 @@ def _hooks(hooks: Any) -> tuple[Hook, ...]:
 async def _perform(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -> Result:
     if not ctx.run.hooks:
         return await _execute(what, values, ctx)
-    ctx.emit(RunStarted)
+    ctx.emit(RunStarted, block=what.block_type, thread=str(ctx.run.options.get("thread", "")))
     try:
         result = await _execute(what, values, ctx)
     except Exception as error:
-        ctx.emit(RunFailed, error=str(error))
+        ctx.emit(RunFailed, error=str(error), error_type=type(error).__name__)
         raise
     ctx.emit(RunFinished, result=result)
     return result
@@ -154,15 +152,24 @@ async def _durably(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -
 
     options = ctx.run.options
     try:
-        async with open_thread(options.get("thread"), options.get("store"), values) as thread:
+        async with open_thread(options.get("thread"), options.get("store"), _told_apart(what, values)) as thread:
             ctx.run.effects = thread.effects
+            ctx.run.kept = thread.kept
             ctx.run.scope = f"run:{thread.number}"
+            if ctx.budget is not None and thread.began is not None:
+                ctx.budget.started = thread.began
             result = await _perform(what, values, ctx)
             await thread.finish()
             return result
     except BaseExceptionGroup as failures:
         error = first_failure(failures)
         raise error from error.__cause__
+
+
+def _told_apart(what: Runnable, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The inputs by which a durable run is known again: what tools are given may be a handle of this process."""
+    ports = what.spec.inputs
+    return {name: value for name, value in values.items() if not (name in ports and ports[name].given)}
 
 
 async def _execute(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -> Result:
@@ -219,7 +226,7 @@ class _Profile:
             self.seconds[event.path] = calls + 1, seconds + event.time - self._open.pop(event.path, event.time)
 
 
-def run_sync(what: Runnable, inputs: Any = None, /, **named: Any) -> Result:
+def run_sync(what: Runnable[T], inputs: Any = None, /, **named: Any) -> Result[T]:
     """`run` for code that is not async: the one helper, on every level. Not from inside an event loop."""
     import sniffio
 

@@ -13,14 +13,17 @@ from typing import Any, Protocol, final
 from yggdrasil import errors
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.effects import Effect, Effects
+from yggdrasil.core.approval import Answer, Approval, approval_id
 from yggdrasil.core.blob import KEY as BLOB_KEY
 from yggdrasil.core.blob import Blob, attach, detach, references
 from yggdrasil.core.canonical import digest
-from yggdrasil.core.facts import EffectBegun, EffectDone, EffectsAbandoned, Fact
+from yggdrasil.core.facts import EffectBegun, EffectDone, EffectsAbandoned, Fact, ToolAnswered, ToolAsked
 from yggdrasil.core.frozen import thaw
 from yggdrasil.errors import BlockError, EffectMismatchError, EffectUnknownError, StoreError, WorldError, YggdrasilError
 
 Place = tuple[str, int]
+
+_MEND = "look outside whether it happened: world.settle(result) if it did, world.abandon() if it did not"
 
 
 class Recorder(Protocol):
@@ -40,20 +43,27 @@ class JournalEffects(Effects):
     """The effects of one scope (`tick:12`) of one stream.
 
     recorded   the facts about effects that the journal holds for this scope already, in order
+    mend       the hint for an effect of which nobody knows whether it happened
     """
 
-    def __init__(self, stream: str, scope: str, recorder: Recorder, recorded: Iterable[Fact] = ()) -> None:
+    def __init__(
+        self, stream: str, scope: str, recorder: Recorder, recorded: Iterable[Fact] = (), *, mend: str = _MEND
+    ) -> None:
         self.stream, self.scope = stream, scope
-        self._recorder = recorder
+        self._recorder, self._mend = recorder, mend
         self._done: dict[Place, EffectDone] = {}
         self._begun: dict[Place, EffectBegun] = {}
         self._failed: dict[Place, list[dict[str, Any]]] = {}
         self._next: dict[str, int] = {}
         self._free: dict[str, set[int]] = {}
+        self._asked: set[str] = set()
+        self._answers: dict[str, Answer] = {}
         for fact in recorded:
-            self._take(fact)
+            self.take(fact)
+        self._earlier = set(self._done)
 
-    def _take(self, fact: Fact) -> None:
+    def take(self, fact: Fact) -> None:
+        """Learn of a fact that was recorded: when the run is taken up, or an answer that came while it runs."""
         match fact:
             case EffectDone():
                 self._done[fact.path, fact.ordinal] = fact
@@ -63,6 +73,12 @@ class JournalEffects(Effects):
                 for place in [p for p in (*self._done, *self._begun) if _abandons(fact, p)]:
                     self._done.pop(place, None)
                     self._begun.pop(place, None)
+            case ToolAsked():
+                self._asked.add(fact.approval)
+            case ToolAnswered():
+                # nothing but a plain yes is a yes: the letter may come from anywhere
+                arguments = fact.arguments if isinstance(fact.arguments, Mapping) else None
+                self._answers[fact.approval] = Answer(fact.approved is True, str(fact.note), arguments)
 
     async def call(self, ctx: RunContext, effect: Effect) -> Any:
         """The recorded result, or perform the effect now and record it.
@@ -82,7 +98,33 @@ class JournalEffects(Effects):
         except BaseException:
             self._free.setdefault(path, set()).add(place[1])
             raise
-        return effect.decode(await self._attached(done.result))
+        result = effect.decode(await self._attached(done.result))
+        if place in self._earlier:
+            self._earlier.discard(place)
+            if effect.recalled is not None:
+                effect.recalled(result)
+        return result
+
+    async def asked(self, ctx: RunContext, tool: str, arguments: Mapping[str, Any]) -> tuple[Approval, Answer | None]:
+        """The question, recorded the first time it is asked; and the answer, when there is one."""
+        place = f"{ctx.path}/approval"
+        approval = Approval(
+            approval_id(self.stream, self.scope, ctx.path, self._issue(place)), tool, arguments, ctx.path
+        )
+        if approval.id not in self._asked:
+            await self._recorder.record(ToolAsked(self.scope, ctx.path, approval.id, tool, thaw(arguments)), now=True)
+            self._asked.add(approval.id)
+        return approval, self._answers.get(approval.id)
+
+    async def answered(self, approval: Approval, answer: Answer) -> None:
+        """Record an answer that was given in this process."""
+        fact = ToolAnswered(approval.id, answer.approved, answer.note, answer.arguments)
+        await self._recorder.record(fact, now=True)
+        self._answers[approval.id] = answer
+
+    async def blob(self, digest: str) -> bytes:
+        """The bytes of a blob."""
+        return await self._recorder.blob(digest)
 
     async def _perform(self, place: Place, effect: Effect, request: str) -> EffectDone:
         path, ordinal = place
@@ -93,7 +135,7 @@ class JournalEffects(Effects):
                 f"effect {ordinal} ({begun.what}) was under way when the process ended, "
                 "and is not to be repeated by itself",
                 path=path,
-                hint="look outside whether it happened: world.settle(result) if it did, world.abandon() if it did not",
+                hint=self._mend,
             )
         if not effect.idempotent:
             intent = EffectBegun(self.scope, path, ordinal, request, key, effect.kind)

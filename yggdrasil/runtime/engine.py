@@ -173,7 +173,7 @@ class _Node(_Step):
                 check_outputs(self._runnable.spec, outputs, here.path)
         except Exception as error:
             if ctx.run.hooks:
-                here.emit(NodeFailed, error=str(error))
+                here.emit(NodeFailed, error=str(error), error_type=type(error).__name__)
             failure = located(error, here.path)
             if failure is error:
                 raise

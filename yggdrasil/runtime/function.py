@@ -9,7 +9,7 @@ from typing import Any, overload
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.tool import FREE, Asks, Policy
-from yggdrasil.core.ports import MISSING, Many, Port, Spec
+from yggdrasil.core.ports import MISSING, Many, Spec
 from yggdrasil.core.signature import read_signature, underlying
 from yggdrasil.errors import ConfigError, PortError, close_names
 from yggdrasil.runtime.registry import active_registry
@@ -197,8 +197,7 @@ def _with_many(name: str, spec: Spec, many: Mapping[str, Many]) -> Spec:
         if key not in spec.inputs:
             raise PortError(f"{name} has no input {key!r}; {close_names(key, spec.inputs)}")
     inputs = {
-        n: Port(n, p.type, optional=p.optional, default=p.default, many=many.get(n, p.many), doc=p.doc)
-        for n, p in spec.inputs.items()
+        n: p.replace(many=many.get(n, p.many)) for n, p in spec.inputs.items()
     }
     return Spec(inputs, spec.outputs, spec.doc)
 

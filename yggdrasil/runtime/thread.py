@@ -2,86 +2,136 @@
 
 A thread is a stream. Each of its runs is a scope in which every effect (model call, tool call, `ctx.effect`) is
 recorded before its result is seen. The same line after a crash takes up the run that was under way; after a run that
-ended it begins the next one.
+ended it begins the next one. What the thread's agents remember is written with the end of each run, in a snapshot, so
+that a run costs the same however many came before it.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 
-from yggdrasil.abc.effects import Effects
-from yggdrasil.abc.store import Entry, Lease, Store, open_store
+from yggdrasil.abc.store import Entry, Lease, Record, Store, open_store
 from yggdrasil.core.blob import Blob
-from yggdrasil.core.facts import EffectBegun, EffectDone, EffectsAbandoned, Fact, fact_of
-from yggdrasil.errors import ConfigError, EffectMismatchError, PortError
+from yggdrasil.core.facts import OF_EFFECTS, Fact, ToolAnswered, fact_of
+from yggdrasil.errors import ConfigError, EffectMismatchError, FormatError, PortError
 from yggdrasil.runtime.effects import JournalEffects
 from yggdrasil.runtime.fingerprint import fingerprint
 
 STARTED, FINISHED = "run_started", "run_finished"
-_EFFECTS = (EffectDone.kind, EffectBegun.kind, EffectsAbandoned.kind)
+FORMAT = 1
+_EFFECTS = tuple(kind.kind for kind in OF_EFFECTS)
 _LEASE = 15.0
+_MEND = "look outside whether it happened; then yggdrasil.runtime.mending: settle(...) if it did, abandon(...) if not"
+
+
+def stream_of(thread: str) -> str:
+    """The stream of a thread."""
+    return f"thread:{thread}"
+
+
+class Found:
+    """A thread as its stream has it: its runs, what its agents remember, and the records of the run under way."""
+
+    def __init__(self, runs: int, kept: dict[str, Any], started: Record | None, records: Sequence[Record]) -> None:
+        self.runs, self.kept, self.started, self.records = runs, kept, started, records
+
+    def facts(self, stream: str) -> list[Fact]:
+        """What is recorded of effects in the run under way."""
+        return [fact_of(r.kind, r.data, f"{stream}#{r.sequence}") for r in self.records]
+
+
+async def find(store: Store, stream: str) -> Found:
+    """Read a thread: from its last snapshot on."""
+    snapshot = await store.snapshot(stream)
+    runs, kept, after = 0, {}, 0
+    if snapshot is not None:
+        try:
+            if snapshot.data["format"] > FORMAT:
+                raise FormatError(f"the thread was written by a newer version (format {snapshot.data['format']})")
+            runs, kept, after = snapshot.data["runs"], dict(snapshot.data["kept"]), snapshot.sequence
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"this is no snapshot of a thread: {error!r}", path=stream) from error
+    started: Record | None = None
+    records: list[Record] = []
+    for record in await store.read(stream, after=after, kinds=(STARTED, FINISHED, *_EFFECTS)):
+        if record.kind == STARTED:
+            started, records = record, []
+        elif record.kind == FINISHED:
+            started, runs = None, record.data["run"]
+        else:
+            records.append(record)
+    return Found(runs, kept, started, records if started is not None else ())
 
 
 class Thread:
     """One durable run of a thread, while it lasts: its effects, and where they are recorded."""
 
-    def __init__(self, store: Store, stream: str, lease: Lease) -> None:
+    def __init__(self, store: Store, stream: str, lease: Lease | None) -> None:
         self.store, self.stream, self.lease = store, stream, lease
         self.number = 0
-        self.effects: Effects | None = None
+        self.began: float | None = None
+        """When the run was begun, if that was before; in seconds since the epoch."""
+        self.kept: dict[str, Any] = {}
+        self.effects: JournalEffects | None = None
 
     async def begin(self, inputs: Mapping[str, Any]) -> None:
         """Take up the run under way, or begin the next one. EffectMismatchError when its inputs were others."""
-        ends = await self.store.read(self.stream, kinds=(STARTED, FINISHED))
-        last = ends[-1] if ends else None
+        found = await find(self.store, self.stream)
         asked = _signature(inputs)
-        recorded: list[Fact] = []
-        if last is None or last.kind == FINISHED:
-            self.number = (last.data["run"] if last is not None else 0) + 1
-            await self._append(Entry(STARTED, {"run": self.number, "inputs": asked}))
+        self.kept = found.kept
+        facts: list[Fact] = []
+        if found.started is None:
+            self.number = found.runs + 1
+            await self._append([Entry(STARTED, {"run": self.number, "inputs": asked})])
         else:
-            self.number = last.data["run"]
-            if last.data["inputs"] != asked:
+            self.number, self.began = found.started.data["run"], found.started.time
+            if found.started.data["inputs"] != asked:
                 raise EffectMismatchError(
                     "a run with other inputs is under way in this thread",
                     path=self.stream,
                     hint="run the same line again to finish it, or name another thread",
                 )
-            recorded = await self._facts(last.sequence)
-        self.effects = JournalEffects(self.stream, f"run:{self.number}", self, recorded)
+            facts = [*found.facts(self.stream), *await self._answers()]
+        self.effects = JournalEffects(self.stream, f"run:{self.number}", self, facts, mend=_MEND)
 
-    async def _facts(self, after: int) -> list[Fact]:
-        records = await self.store.read(self.stream, after=after, kinds=_EFFECTS)
-        return [fact_of(r.kind, r.data, f"{self.stream}#{r.sequence}") for r in records]
+    async def _answers(self) -> list[Fact]:
+        """Take the answers that were posted while nobody ran the thread."""
+        letters = [x for x in await self.store.inbox(self.stream) if x.kind == ToolAnswered.kind]
+        if letters:
+            entries = [Entry(x.kind, x.data) for x in letters]
+            await self._append(entries, taken=[x.id for x in letters])
+        return [fact_of(x.kind, x.data, f"{self.stream} / letter {x.id}") for x in letters]
 
     async def finish(self) -> None:
-        """Say that the run ended; the next one of the thread is a new one."""
-        await self._append(Entry(FINISHED, {"run": self.number}))
+        """Say that the run ended, with what is remembered now; the next one of the thread is a new one."""
+        snapshot = {"format": FORMAT, "runs": self.number, "kept": self.kept}
+        await self._append([Entry(FINISHED, {"run": self.number})], snapshot=snapshot)
 
     async def record(self, fact: Fact, blobs: Iterable[Blob] = (), *, now: bool = False) -> None:
         """Append a fact, its blobs before it. Always durable when it returns."""
         for blob in blobs:
             await self.store.put_blob(blob.data)
-        await self._append(Entry(fact.kind, fact.to_json()))
+        await self._append([Entry(fact.kind, fact.to_json())])
 
     async def blob(self, digest: str) -> bytes:
         """The bytes of a blob."""
         return await self.store.get_blob(digest)
 
-    async def _append(self, entry: Entry) -> None:
+    async def _append(self, entries: Sequence[Entry], **more: Any) -> None:
         # no `expect`: parallel effects of one run come in any order; the lease keeps others out
-        await self.store.append(self.stream, [entry], lease=self.lease)
+        await self.store.append(self.stream, entries, lease=self.lease, **more)
 
     async def keep(self) -> None:
         """Renew the lease, for as long as the run lasts."""
         while True:
             await anyio.sleep(_LEASE / 3)
+            assert self.lease is not None
             self.lease = await self.store.renew(self.lease, seconds=_LEASE)
 
 
@@ -95,6 +145,21 @@ def _signature(inputs: Mapping[str, Any]) -> str:
 
 
 @asynccontextmanager
+async def opened(store: Any) -> AsyncIterator[Store]:
+    """The store that a URL names, open for as long as the context lasts; a Store as it is."""
+    found = open_store(store)
+    if found is store:
+        yield found
+        return
+    await found.open()
+    try:
+        yield found
+    finally:
+        with anyio.CancelScope(shield=True):
+            await found.close()
+
+
+@asynccontextmanager
 async def open_thread(name: Any, store: str | Store | None, inputs: Mapping[str, Any]) -> AsyncIterator[Thread]:
     """The durable run of thread `name`: held by this process until it is left.
 
@@ -104,14 +169,10 @@ async def open_thread(name: Any, store: str | Store | None, inputs: Mapping[str,
         raise ConfigError(f"thread is {name!r}", hint='thread="t1"')
     if store is None:
         raise ConfigError("a thread needs a store", hint=f'run(..., thread={name!r}, store="sqlite:///runs.db")')
-    opened = open_store(store)
-    mine = opened is not store
-    if mine:
-        await opened.open()
-    try:
-        stream = f"thread:{name}"
-        lease = await opened.acquire(stream, f"{socket.gethostname()}:{os.getpid()}", seconds=_LEASE)
-        thread = Thread(opened, stream, lease)
+    async with opened(store) as place:
+        stream = stream_of(name)
+        lease = await place.acquire(stream, f"{socket.gethostname()}:{os.getpid()}", seconds=_LEASE)
+        thread = Thread(place, stream, lease)
         try:
             async with anyio.create_task_group() as group:
                 await thread.begin(inputs)
@@ -120,8 +181,4 @@ async def open_thread(name: Any, store: str | Store | None, inputs: Mapping[str,
                 group.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):
-                await opened.release(thread.lease)
-    finally:
-        if mine:
-            with anyio.CancelScope(shield=True):
-                await opened.close()
+                await place.release(thread.lease or lease)

@@ -83,7 +83,8 @@ class Retry(Wrapper):
 
         def told(state: Any) -> None:
             error, pause = state.outcome.exception(), state.next_action.sleep
-            ctx.emit(NodeRetried, attempt=state.attempt_number, wait=pause, error=str(error))
+            values = {"error": str(error), "error_type": type(error).__name__}
+            ctx.emit(NodeRetried, attempt=state.attempt_number, wait=pause, **values)
 
         effects = ctx.run.effects
         mark = effects.mark(ctx.path) if effects is not None else None
