@@ -18,6 +18,7 @@ import anyio
 from yggdrasil import Agent, RunContext, SuspendedError, tool
 from yggdrasil.abc.model import Delta, Model
 from yggdrasil.core.messages import Message, Reply, Request, Text, ToolCall, ToolResult, Usage, assistant
+from yggdrasil.storage.sqlite import SqliteStore
 
 STEPS = 20
 SIGNED_AT = 10
@@ -95,14 +96,15 @@ def durable_agent(outside: Outside) -> Agent[str]:
 
 async def main(folder: Path) -> int:
     """Run the line; 3 when it waits for a person."""
-    print("begin", flush=True)
-    try:
-        store = f"sqlite:///{folder / 'runs.db'}"
-        result = await durable_agent(Outside(folder)).run("Do your work.", thread="work", store=store)
-    except SuspendedError:
-        print("waits", flush=True)
-        return 3
-    print("end", result.output, result.usage.requests, flush=True)
+    agent = durable_agent(Outside(folder))
+    async with SqliteStore(folder / "runs.db") as store:
+        print("begin", flush=True)
+        try:
+            result = await agent.run("Do your work.", thread="work", store=store)
+        except SuspendedError:
+            print("waits", flush=True)
+            return 3
+        print("end", result.output, result.usage.requests, flush=True)
     return 0
 
 
