@@ -1,4 +1,4 @@
-"""What a model says and how it fails: one set of bodies for OpenAI and Anthropic, through their own SDKs."""
+"""What a model says and how it fails: one set of bodies for the three wire formats, through the real SDKs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from yggdrasil.core.messages import (
 )
 from yggdrasil.errors import (
     ConfigError,
+    ContextTooLongError,
     ModelAuthError,
     ModelReplyError,
     ModelRequestError,
@@ -96,7 +97,7 @@ async def test_a_tool_and_its_result_go_round(make: Any, llmock: Any, stream: bo
     assert not answer.message.tool_calls
 
 
-async def test_what_is_sent(make: Any, llmock: Any, provider: str) -> None:
+async def test_what_is_sent(make: Any, llmock: Any, wire: str) -> None:
     picture = Blob(b"\x89PNG", "image/png")
     request = Request(
         [
@@ -107,22 +108,37 @@ async def test_what_is_sent(make: Any, llmock: Any, provider: str) -> None:
             user("And?"),
         ],
         tools=(WEATHER,),
-        params={"temperature": 0.5, "max_tokens": 77, "stop": ["END"]},
+        params={"temperature": 0.5, "max_tokens": 77} | ({} if wire == "responses" else {"stop": ["END"]}),
     )
     await make().reply(request, key="once-7")
     body = llmock.last_request.body
     assert body["temperature"] == 0.5
-    assert body["max_tokens"] == 77
     assert body["model"] == "test-model"
+    if wire == "responses":
+        assert body["max_output_tokens"] == 77
+        assert body["instructions"] == "One."
+        assert (body["store"], body["include"]) == (False, ["reasoning.encrypted_content"])
+        user_, said, first, second, result, failed, last = body["input"]
+        assert [c["type"] for c in user_["content"]] == ["input_text", "input_image"]
+        assert user_["content"][1]["image_url"] == "data:image/png;base64,iVBORw=="
+        assert said == {"role": "assistant", "content": "I look."}
+        assert (first["call_id"], first["arguments"]) == ("c1", '{"city": "Oslo"}')
+        assert (second["call_id"], second["arguments"]) == ("c2", "{broken")
+        assert result == {"type": "function_call_output", "call_id": "c1", "output": "rain"}
+        assert failed["output"] == "no"
+        assert last["role"] == "user"
+        assert body["tools"][0]["parameters"] == WEATHER.parameters
+        return
+    assert body["max_tokens"] == 77
     sent = body["messages"]
-    if provider == "openai":
+    if wire == "chat":
         assert [m["role"] for m in sent] == ["system", "user", "assistant", "tool", "tool", "user"]
         assert sent[1]["content"][1]["image_url"]["url"] == "data:image/png;base64,iVBORw=="
         assert [c["function"]["arguments"] for c in sent[2]["tool_calls"]] == ['{"city": "Oslo"}', "{broken"]
         assert body["tools"][0]["function"]["parameters"] == WEATHER.parameters
         assert body["stop"] == ["END"]
     else:
-        assert body["system"] == "One."
+        assert [b["text"] for b in body["system"]] == ["One."]
         assert [m["role"] for m in sent] == ["user", "assistant", "user"]
         assert sent[0]["content"][1]["source"] == {"type": "base64", "media_type": "image/png", "data": "iVBORw=="}
         assert sent[1]["content"][2]["input"] == {"broken_json": "{broken"}
@@ -132,20 +148,24 @@ async def test_what_is_sent(make: Any, llmock: Any, provider: str) -> None:
         assert body["stop_sequences"] == ["END"]
 
 
-async def test_typed_output_goes_as_a_schema(make: Any, llmock: Any, provider: str) -> None:
+async def test_typed_output_goes_as_a_schema(make: Any, llmock: Any, wire: str) -> None:
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string"}, "age": {"type": "integer", "default": 3}},
         "required": ["name"],
     }
     llmock.reply('{"name": "Kara", "age": 9}')
-    reply = await make().reply(Request([user("Who?")], output=schema))
+    reply = await make(profile={"output": "native"}).reply(Request([user("Who?")], output=schema))
     assert reply.message.text == '{"name": "Kara", "age": 9}'
     body = llmock.last_request.body
-    sent = body["response_format"]["json_schema"] if provider == "openai" else body["output_config"]["format"]
+    if wire == "responses":
+        sent = body["text"]["format"]
+        assert (sent["type"], sent["name"]) == ("json_schema", "answer")
+    else:
+        sent = body["response_format"]["json_schema"] if wire == "chat" else body["output_config"]["format"]
     assert sent["schema"]["properties"]["name"]["type"] == "string"
     assert sent["schema"]["additionalProperties"] is False
-    if provider == "openai":
+    if wire != "anthropic":
         assert sent["strict"] is True
         assert sent["schema"]["required"] == ["name", "age"]
 
@@ -160,46 +180,47 @@ async def test_a_schema_that_strictness_would_change_is_sent_as_it_is(llmock: An
     assert sent["strict"] is False
 
 
+STATUSES: dict[int, type[Exception]] = {
+    400: ModelRequestError,
+    401: ModelAuthError,
+    403: ModelAuthError,
+    404: ModelRequestError,
+    408: ModelTransientError,
+    409: ModelTransientError,
+    413: ModelRequestError,
+    422: ModelRequestError,
+    429: RateLimitError,
+    500: ModelTransientError,
+    503: ModelTransientError,
+    529: ModelTransientError,
+}
+
+
 @both
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, ModelRequestError),
-        (401, ModelAuthError),
-        (403, ModelAuthError),
-        (404, ModelRequestError),
-        (408, ModelTransientError),
-        (409, ModelTransientError),
-        (413, ModelRequestError),
-        (422, ModelRequestError),
-        (429, RateLimitError),
-        (500, ModelTransientError),
-        (503, ModelTransientError),
-        (529, ModelTransientError),
-    ],
-)
-async def test_statuses(make: Any, llmock: Any, status: int, kind: type[Exception], stream: bool) -> None:
-    llmock.fail(status, retry_after=1.5 if status in (429, 503) else None)
-    with pytest.raises(kind) as caught:
-        await ask(make(), HELLO, stream=stream)
-    assert type(caught.value) is kind
-    assert f"answered {status}" in str(caught.value)
-    assert llmock.requests[-1].sdk_retry_count in (0, None)
-    assert len(llmock.requests) == 1
-    if status in (429, 503):
-        assert caught.value.retry_after == 1.5  # type: ignore[attr-defined]
+async def test_statuses(make: Any, llmock: Any, stream: bool) -> None:
+    for number, (status, kind) in enumerate(STATUSES.items()):
+        waits = status in (429, 503)
+        llmock.fail(status, retry_after=0.05 if waits else None)
+        with pytest.raises(kind) as caught:
+            await ask(make(), HELLO, stream=stream)
+        assert type(caught.value) is kind, status
+        assert f"answered {status}" in str(caught.value)
+        assert llmock.requests[-1].sdk_retry_count in (0, None)
+        assert len(llmock.requests) == number + 1, "one request each: the SDK retries nothing"
+        if waits:
+            assert caught.value.retry_after == 0.05  # type: ignore[attr-defined]
 
 
 @both
 async def test_context_too_long(make: Any, llmock: Any, stream: bool) -> None:
     llmock.context_overflow()
-    with pytest.raises(ModelRequestError, match="fewer or shorter messages"):
+    with pytest.raises(ContextTooLongError, match="fewer or shorter messages"):
         await ask(make(), HELLO, stream=stream)
 
 
 async def test_context_too_long_as_anthropic_says_it(make: Any, llmock: Any) -> None:
     llmock.limits(context_window=10)
-    with pytest.raises(ModelRequestError, match="fewer or shorter messages"):
+    with pytest.raises(ContextTooLongError, match="fewer or shorter messages"):
         await make().reply(Request([user("word " * 200)]))
 
 
@@ -210,6 +231,7 @@ async def test_no_credit_is_not_a_rate_limit(make: Any, llmock: Any) -> None:
 
 
 @both
+@pytest.mark.parametrize("wire", ["chat", "anthropic"], indirect=True)  # llmock's Responses know no refusal
 async def test_refusal(make: Any, llmock: Any, stream: bool) -> None:
     from llmock.scenarios import Reply as Scripted
 
@@ -273,42 +295,56 @@ async def test_broken_arguments_in_a_stream_come_as_text(make: Any, llmock: Any)
 async def test_broken_arguments_in_a_whole_answer_come_as_text(llmock: Any) -> None:
     from yggdrasil.models.openai import OpenAIModel
 
-    llmock.call_tool("weather", {"city": "Oslo"}).break_tool_call()
-    reply = await OpenAIModel("m", endpoint_url=llmock.base_url("openai")).reply(TOOLS)
-    assert isinstance(reply.message.tool_calls[0].arguments, str)
+    llmock.call_tool("weather", {"city": "Oslo"}, times=2).break_tool_call(times=2)
+    for api in ("chat", "responses"):
+        reply = await OpenAIModel("m", endpoint_url=llmock.base_url("openai"), api=api).reply(TOOLS)
+        assert isinstance(reply.message.tool_calls[0].arguments, str)
 
 
-async def test_nobody_there(make: Any, provider: str, llmock: Any, free_tcp_port: int) -> None:
-    model = make()
-    here = type(model)("m", endpoint_url=f"http://127.0.0.1:{free_tcp_port}")
+async def test_nobody_there(make_at: Any, free_tcp_port: int) -> None:
     with pytest.raises(ModelTransientError, match="connection to"):
-        await here.reply(HELLO)
+        await make_at(f"http://127.0.0.1:{free_tcp_port}").reply(HELLO)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"<html>gateway</html>", b"[]", b"{}", b"null", b'{"choices": [], "content": null}', b'{"choices": [{}]}'],
-)
-async def test_a_body_that_is_no_reply(make: Any, llmock: Any, odd_server: Any, body: bytes) -> None:
-    async with odd_server(body) as url:
-        with pytest.raises(ModelReplyError):
-            await type(make())("m", endpoint_url=url).reply(HELLO)
+NO_REPLIES = [b"", b"<html>gateway</html>", b"[]", b"{}", b"null", b'{"choices": [], "content": null}',
+              b'{"choices": [{}]}', b'{"status": "completed", "output": 7}', b'{"output": []}']  # fmt: skip
 
 
-@pytest.mark.parametrize("body", [b"data: []\n\n", b'event: message_start\ndata: {"type": "message_start"}\n\n'])
-async def test_a_stream_that_is_no_stream(make: Any, llmock: Any, odd_server: Any, body: bytes) -> None:
-    async with odd_server(body, "text/event-stream") as url:
-        with pytest.raises(StreamError):
-            await ask(type(make())("m", endpoint_url=url), HELLO, stream=True)
+async def test_a_body_that_is_no_reply(make_at: Any, odd_server: Any) -> None:
+    async with odd_server(*NO_REPLIES) as url:
+        for _ in NO_REPLIES:
+            with pytest.raises(ModelReplyError):
+                await make_at(url).reply(HELLO)
 
 
-@pytest.mark.parametrize("error", ["overloaded_error", "rate_limit_error", "invalid_request_error"])
-async def test_an_error_inside_a_stream(make: Any, llmock: Any, odd_server: Any, error: str) -> None:
-    body = b'event: error\ndata: {"type": "error", "error": {"type": "%s", "message": "no"}}\n\n' % error.encode()
-    expected = {"overloaded_error": ModelTransientError, "rate_limit_error": RateLimitError}
-    async with odd_server(body, "text/event-stream") as url:
-        with pytest.raises(expected.get(error, ModelRequestError), match="no"):
-            await ask(type(make())("m", endpoint_url=url), HELLO, stream=True)
+NO_STREAMS = [b"data: []\n\n", b"data: 7\n\n", b"data: {}\n\n", b"", b"<html>gateway</html>",
+              b'event: message_start\ndata: {"type": "message_start"}\n\n', b'data: {"type": "response.completed"}\n\n',
+              b'data: {"choices": 7}\n\n', b'data: {"type": "content_block_delta", "index": 7}\n\n']  # fmt: skip
+
+
+async def test_a_stream_that_is_no_stream(make_at: Any, odd_server: Any) -> None:
+    async with odd_server(*NO_STREAMS, content_type="text/event-stream") as url:
+        for _ in NO_STREAMS:
+            with pytest.raises(StreamError):
+                await ask(make_at(url), HELLO, stream=True)
+
+
+INSIDE: dict[bytes, type[Exception]] = {
+    b"overloaded_error": ModelTransientError,
+    b"rate_limit_error": RateLimitError,
+    b"invalid_request_error": ModelRequestError,
+    b"context_length_exceeded": ContextTooLongError,
+    b"content_filter": RefusalError,
+}
+
+
+async def test_an_error_inside_a_stream(make_at: Any, odd_server: Any) -> None:
+    said = b'event: error\ndata: {"type": "error", "error": {"type": "%s", "message": "no"}}\n\n'
+    async with odd_server(*(said % name for name in INSIDE), content_type="text/event-stream") as url:
+        for kind in INSIDE.values():
+            with pytest.raises(kind, match="no") as caught:
+                await ask(make_at(url), HELLO, stream=True)
+            assert type(caught.value) is kind
 
 
 async def test_retries_wait_as_long_as_they_are_asked_to(make: Any, llmock: Any) -> None:
@@ -321,7 +357,7 @@ async def test_retries_wait_as_long_as_they_are_asked_to(make: Any, llmock: Any)
 
 
 async def test_a_broken_stream_is_asked_for_again_and_says_so(make: Any, llmock: Any) -> None:
-    llmock.reply("one two three four", times=2).truncate(after_chunks=4)
+    llmock.reply("one two three four", times=2).truncate(after_chunks=5)
     reply, pieces = await ask(Retrying(make(), attempts=2), HELLO, stream=True)
     assert reply.message.text == "one two three four"
     restart = pieces.index(("restart", ""))

@@ -21,13 +21,14 @@ from yggdrasil.runtime.group import concurrently
 from yggdrasil.runtime.limits import Limits
 
 _POLICIES = {"retry", "timeout"}
+_AT_ONCE = 8
 
 
 class Map(Block):
-    """Runs `each` on every item of a list, at most `limit` at once; the results come in the order of the items.
+    """Runs `each` on every item of a list, at most `at_once` at a time; the results come in the order of the items.
 
     each     anything that runs, or its config: {type: agent/llm, ...}; retry and timeout may stand in it, for one item
-    limit    how many run at once
+    at_once  how many run at the same time
     port     the input of `each` that takes an item: by default its only required one, else its first
     output   the output of `each` that is a result: by default its only one that always comes
     The other inputs of `each` are inputs of this too, and the same for every item. The first item that fails ends all;
@@ -39,13 +40,13 @@ class Map(Block):
     def __init__(
         self,
         each: Runnable | Callable[..., Any] | Mapping[str, Any] | str,
-        limit: int = 8,
+        at_once: int = _AT_ONCE,
         port: str | None = None,
         output: str | None = None,
     ) -> None:
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise ConfigError(f"limit is {limit!r}; it counts what runs at once", hint="limit: 8")
-        self.limit, self.port, self.output = limit, port, output
+        if not isinstance(at_once, int) or isinstance(at_once, bool) or at_once < 1:
+            raise ConfigError(f"at_once is {at_once!r}; it counts what runs at the same time", hint="at_once: 8")
+        self.at_once, self.port, self.output = at_once, port, output
         self.each, policies = read_child(each) if isinstance(each, Mapping | str) else (as_runnable(each), {})
         unfit = policies.keys() - _POLICIES
         if unfit:
@@ -65,9 +66,9 @@ class Map(Block):
     @property
     def config(self) -> dict[str, Any]:
         """What rebuilds it. ConfigError when `each` cannot be saved."""
-        said = {"limit": self.limit, "port": self.port, "output": self.output}
-        kept = {name: value for name, value in said.items() if value is not None and (name, value) != ("limit", 8)}
-        return {"each": {**block_document(self.each, refs=False), **self._policies}, **kept}
+        each = {**block_document(self.each, refs=False), **self._policies}
+        said = {"at_once": self.at_once, "port": self.port, "output": self.output}
+        return {"each": each, **{name: value for name, value in said.items() if value not in (None, _AT_ONCE)}}
 
     def children(self) -> Mapping[str, Runnable]:
         """What runs on each item."""
@@ -96,7 +97,7 @@ class Map(Block):
             await work()
         else:
             async with concurrently() as spawn:
-                for _ in range(min(self.limit, len(items))):
+                for _ in range(min(self.at_once, len(items))):
                     spawn(work)
         if waiting:
             waiting.sort(key=lambda approval: approval.path)

@@ -9,9 +9,11 @@ from typing import Any
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Model
+from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import Message, Request, Usage, message_from_json, system, user
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, PortError
+from yggdrasil.models.places import blobs_of, place_of
 from yggdrasil.runtime.ask import ask
 from yggdrasil.runtime.providers import providers, resolve
 
@@ -22,15 +24,26 @@ SPEC = Spec.declare(
         port("prompt", "text", optional=True, doc="What to answer."),
         port("messages", "messages", optional=True, doc="A dialogue to go on with; the prompt comes after it."),
         port("system", "text", optional=True, doc="Instructions, before everything else."),
+        port("params", dict, optional=True, doc="The model's own for this call, over those of the config."),
     ],
     [port("text", "text"), port("message", Message, optional=True), port("usage", Usage, optional=True)],
     doc="Ask a language model once.",
 )
 """The ports of every `llm/...` block."""
 
+SEEING = Spec.declare(
+    [
+        *(SPEC.inputs[name] for name in ("prompt", "messages", "system", "params")),
+        port("image", Blob | list[Blob], optional=True, doc="A picture to look at, or several; they come first."),
+    ],
+    SPEC.outputs.values(),
+    doc="Ask a language model about pictures.",
+)
+"""The ports of every `vlm/...` block."""
+
 
 class _ModelBlock(Block):
-    """What the `llm/...` blocks share: one call of one model."""
+    """What the `llm/...` and `vlm/...` blocks share: one call of one model."""
 
     _model: Model
     params: Mapping[str, Any]
@@ -46,11 +59,13 @@ class _ModelBlock(Block):
         if inputs.get("system"):
             messages.append(system(inputs["system"]))
         messages += [m if isinstance(m, Message) else message_from_json(m) for m in inputs.get("messages", ())]
-        if inputs.get("prompt") is not None:
-            messages.append(user(inputs["prompt"]))
+        said = [*blobs_of(inputs.get("image")), *((inputs["prompt"],) if inputs.get("prompt") is not None else ())]
+        if said:
+            messages.append(user(*said))
         if all(m.role == "system" for m in messages):
             raise PortError("the model was given nothing to answer", path=ctx.path, hint='run("...")')
-        reply = await ask(self._model, Request(messages, params=self.params), ctx)
+        params = {**self.params, **(inputs.get("params") or _NO_PARAMS)}
+        reply = await ask(self._model, Request(messages, params=params), ctx)
         return {"text": reply.message.text, "message": reply.message, "usage": reply.usage}
 
 
@@ -98,28 +113,46 @@ class AnthropicBlock(_ProvidedBlock):
 class ApiBlock(_ModelBlock):
     """One call of `model_id` at any registered `provider`: "openai", "anthropic", "scripted", ...
 
-    options: the provider's own, as `attempts` or `max_concurrent_requests`.
+    model     the same in one: "openai:gpt-5", {name: ..., endpoint_url: ..., ...}, {fallback: [...]}
+    backend   "api", for configs that say it
+    options   the provider's own, as `attempts` or `max_concurrent_requests`
     """
 
     block_type = "llm/api"
 
     def __init__(
         self,
-        provider: str,
-        model_id: str,
+        provider: str | None = None,
+        model_id: str | None = None,
         *,
+        model: str | Mapping[str, Any] | Model | None = None,
         endpoint_url: str | None = None,
+        backend: str = "api",
         params: Mapping[str, Any] = _NO_PARAMS,
         options: Mapping[str, Any] = _NO_PARAMS,
     ) -> None:
-        if not isinstance(provider, str) or ":" in provider:
-            raise ConfigError(f"provider is {provider!r}; there are {', '.join(providers())}", hint="provider: openai")
-        self.provider = provider
-        self.model_id = model_id
-        self.endpoint_url = endpoint_url
+        self.provider, self.model_id, self.endpoint_url, self.backend = provider, model_id, endpoint_url, backend
+        self.model = dict(model) if isinstance(model, Mapping) else model
         self.params = dict(params)
         self.options = dict(options)
-        self._model = resolve(f"{provider}:{model_id}", endpoint_url=endpoint_url, **options)
+        if model is not None and provider is None and model_id is None and backend == "api":
+            self._model = resolve(model, endpoint_url=endpoint_url, **options)
+            return
+        if not isinstance(provider, str) or ":" in provider:
+            raise ConfigError(f"provider is {provider!r}; there are {', '.join(providers())}", hint="provider: openai")
+        place = place_of(self.block_type, None if model is None else str(model), provider, model_id, None, backend)
+        self._model = resolve(f"{place.provider}:{place.model_id}", endpoint_url=endpoint_url, **options)
+
+
+class SeeingBlock(ApiBlock):
+    """The same for pictures: the input `image` is one or several, and the answer is text."""
+
+    block_type = "vlm/api"
+
+    @property
+    def spec(self) -> Spec:
+        """The ports: those of `llm/...`, and image."""
+        return SEEING
 
 
 class ScriptedBlock(_ModelBlock):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import anyio
 
@@ -20,6 +20,15 @@ _OURS = ("messages", "model", "stream", "system", "tools")
 _SECRET = ("api_key", "authorization", "extra_headers", "headers")
 
 
+class ConnectionOptions(TypedDict, total=False):
+    """What a user may say about a connection, by the names of `Connection`'s fields."""
+
+    endpoint_url: str | None
+    timeout: float
+    stall: float
+    max_concurrent_requests: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """One model at one endpoint.
@@ -29,10 +38,10 @@ class Connection:
 
     provider: str
     model_id: str
-    endpoint_url: str | None
-    timeout: float
-    stall: float
-    max_concurrent_requests: int | None
+    endpoint_url: str | None = None
+    timeout: float = 600.0
+    stall: float = 120.0
+    max_concurrent_requests: int | None = None
 
     def __post_init__(self) -> None:
         without_credentials(self.endpoint_url)
@@ -61,17 +70,16 @@ class Connection:
             if name in _OURS:
                 raise ConfigError(f"params of {self.model} has {name!r}, which the request sets itself")
 
-    def call(self, body: dict[str, Any], key: str, *, streaming: bool) -> dict[str, Any]:
+    def call(
+        self, body: Mapping[str, Any], key: str, *, streaming: bool, named: tuple[str, ...] = ("model",)
+    ) -> dict[str, Any]:
         """Keyword arguments for an SDK: what it insists on by name, the rest as it goes over the wire."""
         import httpx2
 
         silence = min(self.stall, self.timeout) if streaming else self.timeout
-        named: dict[str, Any] = {name: body.pop(name) for name in ("model", "messages", "max_tokens") if name in body}
-        if self.provider == "openai" and "max_tokens" in named:
-            body["max_tokens"] = named.pop("max_tokens")
         return {
-            **named,
-            "extra_body": body,
+            **{name: body[name] for name in named if name in body},
+            "extra_body": {name: value for name, value in body.items() if name not in named},
             "extra_headers": {"Idempotency-Key": key} if key else {},
             "timeout": httpx2.Timeout(silence, connect=min(30.0, silence)),
         }

@@ -9,23 +9,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from yggdrasil.errors import (
+    ContextTooLongError,
     ModelAuthError,
     ModelError,
     ModelReplyError,
     ModelRequestError,
     ModelTransientError,
     RateLimitError,
+    RefusalError,
     StreamError,
 )
 from yggdrasil.models.secrets import scrub
 
 _LONGEST_MESSAGE = 600
-_OUT_OF_CONTEXT = ("context_length", "context length", "context window", "prompt is too long", "maximum context")
+_OUT_OF_CONTEXT = (
+    "context_length", "context length", "context window", "context size", "maximum context", "prompt is too long",
+    "input is too long", "max_new_tokens` must be",
+)  # fmt: skip
 _OUT_OF_CREDIT = ("insufficient_quota", "billing")
+_REFUSED = (
+    "content_filter", "content_policy_violation", "image_content_policy_violation", "bio_policy", "cyber_policy",
+    "misalignment_policy_violation",
+)  # fmt: skip
 
-# error types that arrive inside a stream, when the HTTP status said 200 already
+# what an error inside an answer is called, when the HTTP status said 200 already
 _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
+    "invalid_prompt": 400,
+    "context_length_exceeded": 400,
     "authentication_error": 401,
     "billing_error": 402,
     "permission_error": 403,
@@ -33,15 +44,17 @@ _STATUS_OF_TYPE = {
     "request_too_large": 413,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
     "api_error": 500,
     "server_error": 500,
     "timeout_error": 504,
+    "vector_store_timeout": 504,
     "overloaded_error": 529,
 }
 
 
 class ProviderSaidError(Exception):
-    """A provider sent an error inside a stream; `body` is what it said."""
+    """A provider sent an error inside an answer that began well; `body` is what it said."""
 
     def __init__(self, body: Any) -> None:
         super().__init__("the provider sent an error")
@@ -77,8 +90,7 @@ def translate(
             return StreamError(f"the stream of {at} has a piece that is not JSON")
         return ModelReplyError(f"{at} sent a reply that is not JSON")
     if kind == "APIError" or isinstance(error, ProviderSaidError):
-        status = _STATUS_OF_TYPE.get(_type_of(error), 500)
-        return _of_status(error, status, at, key, variable)
+        return _of_status(error, _status_inside(error), at, key, variable)
     return None
 
 
@@ -87,20 +99,40 @@ def _is_transport(error: BaseException, name: str) -> bool:
     return any(k.__name__ == name and k.__module__.startswith("httpx") for k in type(error).__mro__)
 
 
-def _type_of(error: Exception) -> str:
+def _inner(error: BaseException) -> Mapping[str, Any]:
+    """What the provider said of its error, wherever in the body it stands."""
     body = getattr(error, "body", None)
     inner = body.get("error", body) if isinstance(body, Mapping) else None
-    if isinstance(inner, Mapping):
-        return str(inner.get("type") or inner.get("code") or "")
-    return ""
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _types_of(error: BaseException) -> list[str]:
+    inner = _inner(error)
+    return [str(inner[name]) for name in ("code", "type") if inner.get(name)]
+
+
+def _status_inside(error: BaseException) -> int:
+    """The status that an error inside an answer would have had: some servers give its number, others a name."""
+    code = _inner(error).get("code")
+    if isinstance(code, int) and 400 <= code <= 599:
+        return code
+    for kind in _types_of(error):
+        if kind in _STATUS_OF_TYPE:
+            return _STATUS_OF_TYPE[kind]
+        if "image" in kind:
+            return 400
+    return 500
 
 
 def _of_status(error: Exception, status: int, at: str, key: str, variable: str) -> ModelError:
     if status < 400:
-        status = _STATUS_OF_TYPE.get(_type_of(error), 500)
+        status = _status_inside(error)
     said = _said(error, key)
     sentence = f"{at} answered {status}: {said}"
-    lowered = f"{said} {_type_of(error)} {getattr(error, 'code', '')}".lower()
+    types = _types_of(error)
+    lowered = " ".join([said, *types]).lower()
+    if any(kind in _REFUSED for kind in types):
+        return RefusalError(f"{at} refused: {said}")
     if status in (401, 403):
         return ModelAuthError(sentence, hint=f"export {variable}=...  with a key that may use this model")
     if status == 402 or any(word in lowered for word in _OUT_OF_CREDIT):
@@ -110,7 +142,9 @@ def _of_status(error: Exception, status: int, at: str, key: str, variable: str) 
     if status in (408, 409) or status >= 500:
         return ModelTransientError(sentence, retry_after=_retry_after(error))
     if any(word in lowered for word in _OUT_OF_CONTEXT):
-        return ModelRequestError(sentence, hint="send fewer or shorter messages, or use a model with a longer context")
+        return ContextTooLongError(
+            sentence, hint="send fewer or shorter messages, or use a model with a longer context"
+        )
     if status == 404:
         return ModelRequestError(sentence, hint="check the model's name and the endpoint_url")
     return ModelRequestError(sentence)
@@ -118,9 +152,7 @@ def _of_status(error: Exception, status: int, at: str, key: str, variable: str) 
 
 def _said(error: BaseException, key: str) -> str:
     """What the provider said, short, on one line, without keys."""
-    body = getattr(error, "body", None)
-    inner = body.get("error", body) if isinstance(body, Mapping) else None
-    message: Any = inner.get("message") if isinstance(inner, Mapping) else None
+    message: Any = _inner(error).get("message")
     text = message if isinstance(message, str) and message else str(getattr(error, "message", "") or error)
     text = " ".join(scrub(text or type(error).__name__, key).split())
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "..."

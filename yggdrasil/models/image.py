@@ -1,123 +1,115 @@
-"""Pictures by an API: the OpenAI images endpoint, and every server that is compatible with it, as a block."""
+"""Pictures by an API: the OpenAI images endpoints, and every server that is compatible with them, as a block."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
-from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import Usage
 from yggdrasil.core.ports import Spec, port
-from yggdrasil.errors import ConfigError, ModelError, ModelReplyError
-from yggdrasil.models.clients import client
-from yggdrasil.models.connection import Connection
-from yggdrasil.models.openai import OWN_ENDPOINT, VARIABLE, make_sdk
-from yggdrasil.models.retry import retried
-from yggdrasil.models.secrets import key_from_environment
+from yggdrasil.errors import ConfigError, ModelReplyError, PortError
+from yggdrasil.models.places import blobs_of
+from yggdrasil.models.rate import estimate_text
+from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions, number_of
 
 SPEC = Spec.declare(
-    [port("prompt", "text", doc="What the picture shows.")],
-    [port("image", Blob, doc="The picture as the server sent it: PNG, JPEG or WebP.")],
-    doc="Ask an image model for one picture.",
+    [
+        port("prompt", "text", doc="What the picture shows; with an image, what becomes of it."),
+        port("image", Blob | list[Blob], optional=True, doc="A picture to change, or several to make one of."),
+        port("mask", Blob, optional=True, doc="A PNG: where it is transparent, the picture is changed."),
+        port("params", dict, optional=True, doc="The model's own for this call, over those of the config."),
+    ],
+    [
+        port("image", Blob, doc="The picture as the server sent it: PNG, JPEG, GIF or WebP."),
+        port("images", list[Blob], optional=True, doc="All of them, when `count` asks for several."),
+    ],
+    doc="Ask an image model for a picture, or to change one.",
 )
 """The ports of every `image/...` block that asks an API."""
 
 _KINDS = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
-_NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
 
 
-class ImageBlock(Block):
-    """One picture of `model_id`, e.g. "openai:gpt-image-1"; the provider is openai, or a server like it.
+class ImageBlock(RemoteBlock):
+    """Pictures of `model`, e.g. "openai:gpt-image-1"; with the input `image` it changes one.
 
-    model         `openai:model_id`, or a mapping `{name: ..., endpoint_url: ...}`
-    params        the model's own: size, quality, background, ...
-    attempts      tries in all, within `timeout` seconds each
-    The key is read from OPENAI_API_KEY at each call; a server of your own at `endpoint_url` needs none.
-    Source: https://platform.openai.com/docs/api-reference/images/create
+    count    how many pictures one call makes
+    params   the model's own: size, quality, background, ...
+    Sources: https://platform.openai.com/docs/api-reference/images/create, .../images/createEdit
     """
 
     block_type = "image/api"
+    makes = "pictures"
+    ours = ("prompt", "n", "image", "mask")
 
     def __init__(
-        self,
-        model: str | Mapping[str, Any],
-        *,
-        params: Mapping[str, Any] = _NO_PARAMS,
-        attempts: int = 3,
-        timeout: float = 300.0,
-        max_concurrent_requests: int | None = None,
+        self, model: str | Mapping[str, Any] | None = None, *, count: int = 1, **options: Unpack[RemoteBlockOptions]
     ) -> None:
-        given = {"name": model} if isinstance(model, str) else dict(model)
-        name, endpoint = given.pop("name", None), given.pop("endpoint_url", None)
-        if given:
-            raise ConfigError(f"the image model has no {next(iter(given))!r}; there are name and endpoint_url")
-        provider, _, model_id = name.partition(":") if isinstance(name, str) else ("", "", "")
-        if provider != "openai" or not model_id:
-            raise ConfigError(f"no pictures are made by {name!r}", hint='model: "openai:gpt-image-1"')
-        self.model = model if isinstance(model, str) else dict(model)
-        self.params = dict(params)
-        self.attempts, self.timeout, self.max_concurrent_requests = attempts, timeout, max_concurrent_requests
-        self._connection = Connection("openai", model_id, endpoint, timeout, timeout, max_concurrent_requests)
-        for ours in ("prompt", "n"):
-            if ours in self.params:
-                raise ConfigError(f"params of {name} has {ours!r}, which the request sets itself")
-        self._connection.check(self.params)
+        super().__init__(model, **options)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise ConfigError(f"count of {self.block_type} is {count!r}; at least one picture is made", hint="count: 1")
+        self.count = count
 
     @property
     def spec(self) -> Spec:
-        """In: prompt. Out: image."""
+        """In: prompt, image?, mask?, params?. Out: image, images?."""
         return SPEC
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
-        """Ask once. In a durable run the picture is recorded before it is returned, and never asked for twice."""
-        connection = self._connection
-        body = {"model": connection.model_id, "prompt": inputs["prompt"], **self.params, "n": 1}
+        """Ask once. In a durable run the pictures are recorded before they are returned, and never asked for twice."""
+        body = self.body(inputs, prompt=inputs["prompt"])
+        given, mask = blobs_of(inputs.get("image")), inputs.get("mask")
+        if mask is not None and not given:
+            raise PortError("a mask without an image", path=ctx.path, hint="run(prompt=..., image=..., mask=...)")
+        if given:
+            body["image"] = given if len(given) > 1 else given[0]
+        if mask is not None:
+            body["mask"] = mask
+        call = Call(
+            "image",
+            {**body, "n": self.count},
+            ("model", "prompt", "image", "mask"),
+            _edit if given else _generate,
+            lambda answer, at: _read(answer, at, self.count),
+            estimate_text(inputs["prompt"]),
+        )
+        images = (await self.ask(call, ctx)).value
+        return {"image": images[0], "images": images} if self.count > 1 else {"image": images[0]}
 
-        async def perform(key: str) -> Blob:
-            ctx.require()
-            picture = await retried(lambda: self._ask(body, key), attempts=self.attempts, seconds=self.timeout)
-            ctx.spend(Usage(requests=1))
-            return picture
 
-        try:
-            return {"image": await ctx.effect("image", body, perform)}
-        except ModelError as error:
-            error.path = error.path or ctx.path
-            raise
+async def _generate(sdk: Any, arguments: dict[str, Any]) -> Any:
+    return await sdk.images.generate(**arguments)
 
-    async def _ask(self, body: dict[str, Any], key: str) -> Blob:
-        connection = self._connection
-        endpoint = connection.endpoint("OPENAI_BASE_URL", OWN_ENDPOINT)
-        secret = key_from_environment(VARIABLE, model=connection.model, required=endpoint.rstrip("/") == OWN_ENDPOINT)
-        found = await client("openai", endpoint, secret, lambda: make_sdk(endpoint, secret))
-        rest = {name: value for name, value in body.items() if name not in ("model", "prompt")}
-        arguments = connection.call(rest, key, streaming=False)
-        async with found.turn(connection.max_concurrent_requests) as sdk:
 
-            async def perform() -> Any:
-                return await sdk.images.generate(model=body["model"], prompt=body["prompt"], **arguments)
+async def _edit(sdk: Any, arguments: dict[str, Any]) -> Any:
+    return await sdk.images.edit(**arguments)
 
-            return self._picture(
-                await connection.guard(perform, where=endpoint, secret=secret, variable=VARIABLE, streaming=False),
-                endpoint,
-            )
 
-    def _picture(self, answer: Any, endpoint: str) -> Blob:
-        at = f"{self._connection.model} at {endpoint}"
-        first = next(iter(getattr(answer, "data", None) or ()), None)
-        coded = getattr(first, "b64_json", None)
-        if not coded:
-            raise ModelReplyError(f"{at} sent no picture", hint="params: {response_format: b64_json}")
-        try:
-            data = base64.b64decode(coded, validate=True)
-        except (binascii.Error, ValueError):
-            raise ModelReplyError(f"{at} sent a picture that is not base64") from None
-        return Blob(data, media_type(data, at))
+def _read(answer: Any, at: str, count: int) -> Answer:
+    sent = getattr(answer, "data", None)
+    images = [_picture(one, at) for one in (sent if isinstance(sent, list) else ())]
+    if len(images) < count:
+        many = f"{len(images)} of {count} pictures" if images else "no picture"
+        raise ModelReplyError(f"{at} sent {many}", hint="params: {response_format: b64_json}")
+    usage = getattr(answer, "usage", None)
+    seen = number_of(getattr(usage, "input_tokens_details", None), "image_tokens")
+    tokens = Usage(number_of(usage, "input_tokens"), number_of(usage, "output_tokens"), requests=1)
+    return Answer(images[:count], tokens, {"input_image_tokens": seen} if seen else {})
+
+
+def _picture(sent: Any, at: str) -> Blob:
+    coded = getattr(sent, "b64_json", None)
+    if not coded or not isinstance(coded, str):
+        raise ModelReplyError(f"{at} sent no picture", hint="params: {response_format: b64_json}")
+    try:
+        data = base64.b64decode(coded, validate=True)
+    except (binascii.Error, ValueError):
+        raise ModelReplyError(f"{at} sent a picture that is not base64") from None
+    return Blob(data, media_type(data, at))
 
 
 def media_type(data: bytes, at: str) -> str:

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 from yggdrasil.abc.model import Model
 from yggdrasil.models.anthropic import AnthropicModel
 from yggdrasil.models.openai import OpenAIModel
+from yggdrasil.models.remote import RemoteModel, RemoteOptions
 from yggdrasil.models.retry import Retrying
 
 
-def openai(
-    model_id: str,
-    *,
-    endpoint_url: str | None = None,
-    attempts: int = 3,
-    seconds: float = 120.0,
-    timeout: float = 600.0,
-    stall: float = 120.0,
-    max_concurrent_requests: int | None = None,
-) -> Model:
-    """A model at OpenAI or a compatible `endpoint_url`, tried `attempts` times within `seconds`."""
-    model = OpenAIModel(
-        model_id,
-        endpoint_url=endpoint_url,
-        timeout=timeout,
-        stall=stall,
-        max_concurrent_requests=max_concurrent_requests,
-    )
-    return Retrying(model, attempts=attempts, seconds=seconds)
+def _provided(kind: type[RemoteModel]) -> Callable[..., Model]:
+    """A factory whose options are those of `kind` and of Retrying, by name, so that each is written down once."""
+    retrying = [p for p in inspect.signature(Retrying).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    own = [p for p in inspect.signature(kind).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    shared = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None) for n in RemoteOptions.__annotations__]
+
+    def make(model_id: str, **given: Any) -> Model:
+        retries = {p.name: given.pop(p.name) for p in retrying if p.name in given}
+        return Retrying(kind(model_id, **given), **retries)
+
+    first = inspect.Parameter("model_id", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    make.__signature__ = inspect.Signature([first, *own, *shared, *retrying])  # type: ignore[attr-defined]
+    make.__doc__ = kind.__doc__
+    return make
 
 
-def anthropic(
-    model_id: str,
-    *,
-    endpoint_url: str | None = None,
-    attempts: int = 3,
-    seconds: float = 120.0,
-    timeout: float = 600.0,
-    stall: float = 120.0,
-    max_concurrent_requests: int | None = None,
-) -> Model:
-    """A model at Anthropic or a compatible `endpoint_url`, tried `attempts` times within `seconds`."""
-    model = AnthropicModel(
-        model_id,
-        endpoint_url=endpoint_url,
-        timeout=timeout,
-        stall=stall,
-        max_concurrent_requests=max_concurrent_requests,
-    )
-    return Retrying(model, attempts=attempts, seconds=seconds)
+openai = _provided(OpenAIModel)
+anthropic = _provided(AnthropicModel)

@@ -77,7 +77,7 @@ class Retrying(Model):
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """The first answer that succeeds; the last error otherwise."""
-        told = _Told(delta)
+        told = Told(delta)
 
         async def ask() -> Reply:
             return await self.model.reply(request, key=key, delta=told.listen)
@@ -85,8 +85,8 @@ class Retrying(Model):
         return await retried(ask, attempts=self.attempts, seconds=self.seconds, again=told.restart)
 
 
-class _Told:
-    """Remembers whether a listener has heard pieces of an answer."""
+class Told:
+    """Remembers whether a listener has heard pieces of an answer; `restart` says to it that they are void."""
 
     def __init__(self, delta: Delta | None) -> None:
         self._delta = delta
@@ -99,6 +99,7 @@ class _Told:
             self._delta(part, text)
 
     def restart(self) -> None:
+        """Void what was heard, if anything was."""
         if self._heard:
             self._tell("restart", "")
             self._heard = False

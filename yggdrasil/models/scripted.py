@@ -10,7 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from yggdrasil.abc.model import Delta, Model
+from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import (
+    Audio,
+    File,
+    Image,
     Message,
     Part,
     Reply,
@@ -24,8 +28,9 @@ from yggdrasil.core.messages import (
 from yggdrasil.errors import ModelReplyError, ModelRequestError, UnknownTypeError, close_names
 from yggdrasil.models.example import example
 
-Said = str | ToolCall | Message | Reply | BaseException | Sequence["str | Part"]
-"""What a scripted model says: text, one tool call, several parts, a whole Message or Reply, or an error to raise."""
+Said = str | Blob | Part | Message | Reply | BaseException | Sequence["str | Blob | Part"]
+"""What a scripted model says: text, a tool call or another part, bytes, several of these, a whole Message or Reply, or
+an error to raise."""
 
 Script = Callable[[Request], "Said | Awaitable[Said]"]
 
@@ -75,7 +80,7 @@ class ScriptedModel(Model):
                 said = await said
         reply = said if type(said) is Reply else _reply(said, self._name)
         if delta is not None:
-            _tell(reply.message, delta)
+            tell(reply.message, delta)
         return reply
 
 
@@ -88,16 +93,19 @@ def _reply(said: Any, name: str) -> Reply:
         raise said
     if isinstance(said, Reply):
         return said
+    if isinstance(said, Blob | Text | Image | Audio | File | Thinking):
+        said = (said,)
     message = assistant(*said) if isinstance(said, list | tuple) else said
     if not isinstance(message, Message):
         raise ModelReplyError(
             f"{name} was given a {type(said).__name__} to say",
-            hint="a str, ToolCall, list of these, Message, Reply, exception, or a function of the Request",
+            hint="a str, Blob, part, list of these, Message, Reply, exception, or a function of the Request",
         )
     return Reply(message, finish="tool_calls" if message.tool_calls else "stop", model=name)
 
 
-def _tell(message: Message, delta: Delta) -> None:
+def tell(message: Message, delta: Delta) -> None:
+    """Tell a whole message in pieces, word by word."""
     for part in message.parts:
         if isinstance(part, Text):
             for piece in _PIECES.findall(part.text):
@@ -123,7 +131,13 @@ def call_every_tool(request: Request) -> Said:
         return [ToolCall(f"call_{place}_{i}", t.name, example(t.parameters)) for i, t in enumerate(request.tools)]
     if request.output is not None or last is None or last.role != "tool":
         return echo(request)
-    return "\n".join(f"{p.name}: {p.content}" for p in last.parts if isinstance(p, ToolResult))
+    return "\n".join(f"{p.name}: {p.content}{_shown(p)}" for p in last.parts if isinstance(p, ToolResult))
+
+
+def _shown(result: ToolResult) -> str:
+    """What came with a result besides its text: "", or " [image/png, 12 bytes]" for each."""
+    kinds = (m.url if m.blob is None else f"{m.blob.media_type}, {len(m.blob.data)} bytes" for m in result.media)
+    return "".join(f" [{kind}]" for kind in kinds)
 
 
 SCRIPTS: dict[str, Script] = {"echo": echo, "tools": call_every_tool}

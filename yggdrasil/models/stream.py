@@ -1,4 +1,4 @@
-"""Server-sent events, read to the very end: the same for every provider, and nothing is skipped over.
+"""Answers as they come over the wire, whole or as server-sent events read to the very end, alike for every provider.
 
 The SDKs' own readers leave suspended generators behind, skip what they do not know, and raise what is not theirs.
 Format: https://html.spec.whatwg.org/multipage/server-sent-events.html (fields `event` and `data`).
@@ -40,6 +40,18 @@ class EventReader:
     def end(self) -> Iterator[bytes]:
         """What is left when the stream ends without a last empty line."""
         yield from self.feed(b"\n\n")
+
+
+async def read_whole(response: Any) -> Any:
+    """The JSON of a whole answer, as Loose objects; ValueError when it is not JSON."""
+    return json.loads(await response.read(), object_hook=Loose)
+
+
+def plain(value: Any) -> Any:
+    """Loose objects as ordinary dictionaries, all the way down."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 async def read_events(response: Any, add: Callable[[Any], None]) -> None:

@@ -12,6 +12,7 @@ from yggdrasil.abc.tool import FREE, Asks, Policy
 from yggdrasil.core.ports import MISSING, Many, Spec
 from yggdrasil.core.signature import read_signature, underlying
 from yggdrasil.errors import ConfigError, PortError, close_names
+from yggdrasil.runtime.processes import importable, in_process
 from yggdrasil.runtime.registry import active_registry
 from yggdrasil.runtime.threads import in_thread
 
@@ -26,7 +27,8 @@ class FunctionBlock(Block):
     Positional parameters are input ports (with a default: optional), keyword-only ones are config, and one
     named `ctx` gets the RunContext. The return value is the port `output`; with a TypedDict as return type,
     or several `outputs`, a mapping of ports is returned. A generator's items are its output as a list.
-    `blocking=True` runs a synchronous function in a worker thread. The block can be called like the function.
+    `blocking=True` runs a synchronous function in a worker thread, which cannot be stopped; `killable=True` in a worker
+    process, which is killed when the run is cancelled. The block can be called like the function.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class FunctionBlock(Block):
         outputs: Any = None,
         many: Mapping[str, Many] | None = None,
         blocking: bool = False,
+        killable: bool = False,
         idempotent: bool = True,
         bound: Mapping[str, Any] | None = None,
         policy: Policy = FREE,
@@ -48,12 +51,14 @@ class FunctionBlock(Block):
         self.name = name or getattr(function, "__name__", type(function).__name__).strip("<>")
         self.outputs = outputs
         self.many = dict(many or {})
-        self.blocking = blocking
+        self.blocking, self.killable = blocking, killable
         self.idempotent = idempotent
         self.policy = policy
         self.bound = _bound(self.name, dict(bound or {}), signature.config)
         self._missing = [k for k, default in signature.config.items() if default is MISSING and k not in self.bound]
         self._spec = _with_many(self.name, signature.spec, self.many)
+        if killable:
+            _require_killable(self.name, function, signature.context)
         self._only = "" if signature.several else next(iter(self._spec.outputs), "")
         self._context = signature.context
         # its one output cannot be misnamed; values are checked at the boundary of the run
@@ -82,12 +87,31 @@ class FunctionBlock(Block):
             return items
 
         async def threaded(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
-            return await in_thread(plain, inputs, ctx)
+            ended = False
+
+            def work() -> Any:
+                nonlocal ended
+                try:
+                    return plain(inputs, ctx)
+                finally:
+                    ended = True
+
+            try:
+                return await in_thread(work)
+            except BaseException:
+                if not ended:
+                    ctx.warn(f"{self.name} was abandoned: its thread runs on until it looks, or ends by itself")
+                raise
+
+        async def processed(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
+            return await in_process(target, {**inputs, **bound})
 
         async def direct(inputs: Mapping[str, Any], ctx: RunContext) -> Any:
             result = plain(inputs, ctx)
             return await result if inspect.isawaitable(result) else result
 
+        if self.killable:
+            return processed
         if inspect.isasyncgenfunction(target):
             return generated
         if inspect.iscoroutinefunction(function):
@@ -131,6 +155,7 @@ class FunctionBlock(Block):
             outputs=self.outputs,
             many=self.many,
             blocking=self.blocking,
+            killable=self.killable,
             idempotent=self.idempotent,
             bound=config,
             policy=self.policy,
@@ -150,6 +175,7 @@ class FunctionBlock(Block):
             outputs=self.outputs,
             many=self.many,
             blocking=self.blocking,
+            killable=self.killable,
             idempotent=self.idempotent,
             bound=self.bound,
             policy=self.policy,
@@ -175,6 +201,15 @@ class FunctionBlock(Block):
                 hint="return {" + ", ".join(f'"{n}": ...' for n in self._spec.outputs) + "}",
             )
         return result
+
+
+def _require_killable(name: str, function: Function, context: str) -> None:
+    target = underlying(function)
+    if inspect.iscoroutinefunction(target) or inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        raise ConfigError(f"{name} is async or a generator: only a plain function is killable", hint="def, not async def")
+    if context:
+        raise ConfigError(f"{name} takes {context!r}, which cannot go to another process", hint="leave it out")
+    importable(target)
 
 
 def _told(item: Any, number: int, ctx: RunContext) -> Any:
@@ -212,6 +247,7 @@ def block(
     outputs: Any = ...,
     many: Mapping[str, Many] | None = ...,
     blocking: bool = ...,
+    killable: bool = ...,
     idempotent: bool = ...,
 ) -> Callable[[Function], FunctionBlock]: ...
 
@@ -219,7 +255,7 @@ def block(
 def block(what: Any = "", /, **options: Any) -> Any:
     """Make a block of a function: `@block`, or `@block("role/impl", ...)` to register it for configs too.
 
-    Options: outputs ({name: type}), many ({input: aggregation}), blocking, idempotent (False: never
+    Options: outputs ({name: type}), many ({input: aggregation}), blocking, killable, idempotent (False: never
     repeated by itself after a crash).
     """
     if callable(what):
@@ -241,6 +277,7 @@ def tool(
     *,
     name: str = ...,
     blocking: bool = ...,
+    killable: bool = ...,
     idempotent: bool = ...,
     approval: Asks = ...,
     timeout: float | None = ...,
@@ -261,7 +298,9 @@ def tool(
     """Make a tool of a function: `@tool`. Its name, docstring and type hints are what a model sees.
 
     name        what the model calls it instead
-    blocking    run a synchronous function in a worker thread
+    blocking    run a synchronous function in a worker thread; one that may look calls
+                `anyio.from_thread.check_cancelled()`, which raises when the run was cancelled
+    killable    run it in a worker process, which is killed when the run is cancelled
     idempotent  False: never repeated by itself after a crash
     approval    a person must say yes before it runs: True, or a function of the arguments that says whether
     timeout     seconds for one call

@@ -142,7 +142,7 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def _create(connection: sqlite3.Connection, path: Path) -> None:
-    _use_wal(connection, path)
+    use_wal(connection, path)
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not _is_ours(connection, path):  # else another process was quicker
@@ -158,11 +158,12 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
 
 def _uses_wal(connection: sqlite3.Connection, path: Path) -> bool:
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal" and not connection.in_transaction:
-        _use_wal(connection, path)
+        use_wal(connection, path)
     return True
 
 
-def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+def use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Give the file a write-ahead log; StoreError when its file system cannot carry one."""
     # Changing the mode needs the file alone and does not wait by itself.
     until = time.monotonic() + PATIENCE
     while True:

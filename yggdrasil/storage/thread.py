@@ -150,13 +150,14 @@ class Worker:
                 raise StoreError("the store is closed", hint="use it inside `async with store:`")
             self._queue.put(job)
 
-    def stop(self) -> None:
-        """Carry out what was handed over, then end. Blocks: call it off the event loop."""
+    def stop(self, *, wait: bool = True) -> None:
+        """Carry out what was handed over, then end. Blocks unless told not to `wait`: call it off the event loop."""
         with self._gate:
             if not self._closed:
                 self._closed = True
                 self._queue.put(None)
-        self._thread.join()
+        if wait:
+            self._thread.join()
 
     def _run(self) -> None:
         while True:

@@ -1,0 +1,1 @@
+"""What the built-in tools are made of: the web, files in a folder, programs in a subprocess, search over content."""

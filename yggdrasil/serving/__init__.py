@@ -1,0 +1,1 @@
+"""Doors for others: what runs here, served over a protocol."""
