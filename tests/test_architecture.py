@@ -28,11 +28,11 @@ FLOORS = {
     "training": 6,
     "catalog": 7,
     "testing": 7,
-    "cli": 9,
+    "cli": 10,
     "serving": 9,
     "ui": 9,
     "__init__": 8,
-    "__main__": 10,
+    "__main__": 11,
 }
 
 # What a room may use besides the standard library; a room has its own and all of the floors below.
@@ -43,13 +43,13 @@ THIRD_PARTIES = {
     "storage": {"anyio", "sniffio", "psycopg", "psycopg_pool", "safetensors", "numpy", "yaml"},
     "blocks": {"torch", "diffusers", "transformers", "peft", "onnxruntime", "PIL"},
     "models": {"openai", "anthropic", "genai_prices"},
-    "agent": {"mcp"},
+    "agent": {"mcp", "mcp_types"},
     "levels": set(),
     "training": {"accelerate"},
     "catalog": set(),
     "testing": set(),
     "cli": {"typer", "click", "rich", "PIL"},
-    "serving": {"fastapi", "starlette", "uvicorn", "mcp", "ray"},
+    "serving": {"fastapi", "starlette", "uvicorn", "mcp", "mcp_types", "ray"},
     "ui": {"gradio"},
 }
 

@@ -45,8 +45,12 @@ async def test_an_agents_own_budget_refuses_before_the_call_and_holds_for_each_r
 
 async def test_a_child_counts_towards_its_parents() -> None:
     inner = Agent(ScriptedModel([reply("x", tokens=25)] * 9), name="inner", budget=Budget(tokens=1000))
-    outer = Agent(ScriptedModel(lambda r: reply(ToolCall(str(len(r.messages)), "inner", {"prompt": f"{len(r.messages)}"}))),
-                  tools=[inner], budget={"tokens": 100})  # fmt: skip
+
+    def ask(request: Any) -> Reply:
+        number = str(len(request.messages))
+        return reply(ToolCall(number, "inner", {"prompt": number}))
+
+    outer = Agent(ScriptedModel(ask), tools=[inner], budget={"tokens": 100})
     graph = Graph("house")
     graph.add_node("boss", outer)
     budget = Budget(tokens=10_000)

@@ -279,7 +279,7 @@ async def test_an_agent_calls_the_nodes_its_edges_name() -> None:
     graph.add_node("reader", Agent(scripted(ToolCall("1", "adder", {"x": 4}), "five")))
     graph.add_node("adder", add_one)
     graph.add_call("reader", "adder")
-    assert list(graph.spec.inputs) == ["prompt", "messages", "context"]
+    assert list(graph.spec.inputs) == ["prompt", "messages", "context", "given"]
     result = await graph.run("4 + 1?")
     assert result["response"] == "five"
     assert "adder" not in graph.plan.order

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ class Logged(Model):
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """One step after the other; then an answer made of all results."""
         self.outside.log("model", key)
-        time.sleep(0.0005)
+        await anyio.sleep(0.0005)
         seen = [p for m in request.messages for p in m.parts if isinstance(p, ToolResult)]
         step = sum(m.role == "tool" for m in request.messages)
         if step == STEPS:

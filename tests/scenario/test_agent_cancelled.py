@@ -32,7 +32,7 @@ def alive(pid: int) -> bool:
 
 async def until(found: Callable[[], Any]) -> Any:
     with anyio.fail_after(20):
-        while not (value := found()):
+        while not (value := found()):  # noqa: ASYNC110 - it is another process that does it
             await anyio.sleep(0.01)
     return value
 
@@ -63,7 +63,7 @@ async def test_processes_are_gone(tmp_path: Path) -> None:
     took = await cancelled_once(lambda: all(text(f) for f in files), lambda: inner.run("go"))
     assert took < 1
     with anyio.fail_after(1):
-        while any(alive(int(text(file))) for file in files):
+        while any(alive(int(text(file))) for file in files):  # noqa: ASYNC110
             await anyio.sleep(0.02)
 
 

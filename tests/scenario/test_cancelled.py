@@ -41,7 +41,7 @@ def test_cancelled_by_asyncio_at_random_moments(kind: str, tiny: Path) -> None:
                 if cancelled < 150:
                     for _ in range(dice.randrange(0, 40)):
                         await asyncio.sleep(0)
-                    if dice.random() < 0.5:
+                    if kind == "sqlite" and dice.random() < 0.5:  # in memory a tick has ended by then
                         await asyncio.sleep(dice.uniform(0.0, 0.002))
                     cancelled += task.cancel()
                 try:

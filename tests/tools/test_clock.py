@@ -35,6 +35,15 @@ class Recorded(Effects):
             self.kept[ctx.path] = effect.encode(await effect.perform("key"))
         return effect.decode(self.kept[ctx.path])
 
+    async def asked(self, ctx: RunContext, tool: str, arguments: Any) -> Any:
+        raise NotImplementedError
+
+    async def answered(self, approval: Any, answer: Any) -> None:
+        raise NotImplementedError
+
+    async def blob(self, digest: str) -> bytes:
+        raise NotImplementedError
+
     def mark(self, path: str) -> Any:
         return None
 

@@ -16,7 +16,9 @@ from yggdrasil.errors import PortError, SuspendedError
 _HINT = "yggdrasil approve THREAD --store URL, and run the same line again; or run(..., approve=ask_me)"
 
 
-async def refused(tool: str, asks: Asks, inputs: Mapping[str, Any], ctx: RunContext) -> Outcome | Mapping[str, Any] | None:
+async def refused(
+    tool: str, asks: Asks, inputs: Mapping[str, Any], ctx: RunContext
+) -> Outcome | Mapping[str, Any] | None:
     """None when the call may be made, other arguments when it may with these, and what the model is told when not.
 
     SuspendedError when nobody has answered yet.
@@ -57,7 +59,8 @@ def waits(pending: Sequence[Approval], path: str) -> SuspendedError:
     """The error of a run that waits for a person."""
     tools = ", ".join(f"{a.tool} ({a.id})" for a in pending)
     several = "s wait" if len(pending) > 1 else " waits"
-    return SuspendedError(f"{len(pending)} tool call{several} for approval: {tools}", pending=pending, path=path, hint=_HINT)
+    sentence = f"{len(pending)} tool call{several} for approval: {tools}"
+    return SuspendedError(sentence, pending=pending, path=path, hint=_HINT)
 
 
 def require_someone(tools: Sequence[str], ctx: RunContext) -> None:

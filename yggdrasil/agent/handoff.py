@@ -18,11 +18,11 @@ class HandOff(Runnable):
 
     def __init__(self, agent: Agent) -> None:
         self.agent = agent
-        doc = agent.spec.doc
+        doc = f" {agent.label}: {agent.spec.doc}" if agent.spec.doc else ""
         self._spec = Spec.declare(
             [port("reason", str, optional=True, doc="Why, in a few words.")],
             {"output": str},
-            f"Leave this talk to {agent.label}, who goes on with it and answers." + (f" {agent.label}: {doc}" if doc else ""),
+            f"Leave this talk to {agent.label}, who goes on with it and answers.{doc}",
         )
 
     @property

@@ -88,7 +88,9 @@ class Results:
         return _READER.configured(results=self)
 
 
-async def _read_result(link: str, ctx: RunContext, offset: int = 0, length: int = 4000, *, results: Any = None) -> str:
+async def _read_result(  # noqa: D417 - what the model is told of its arguments
+    link: str, ctx: RunContext, offset: int = 0, length: int = 4000, *, results: Any = None
+) -> str:
     """Read a piece of a tool's result that was too long to show.
 
     Args:
@@ -101,7 +103,7 @@ async def _read_result(link: str, ctx: RunContext, offset: int = 0, length: int 
     if text is None and len(name) == 64 and ctx.run.effects is not None:
         text = (await ctx.run.effects.blob(name)).decode("utf-8", "replace")
     if text is None:
-        raise PortError(f"there is no result {link!r}; {close_names(link, [BLOB + digest for digest in results.texts])}")
+        raise PortError(f"there is no result {link!r}; {close_names(link, [BLOB + name for name in results.texts])}")
     if offset < 0 or length < 1:
         raise PortError(f"offset is {offset} and length {length}", hint="offset=0, length=4000")
     end = min(len(text), offset + min(length, results.longest or length))

@@ -77,8 +77,8 @@ def new_messages(inputs: Mapping[str, Any], path: str) -> list[Message]:
     elif prompt:
         strange = next((p for p in prompt if not isinstance(p, str | Part) and type(p).__name__ != "Blob"), None)
         if strange is not None:
-            kind = type(strange).__name__
-            raise PortError(f"a prompt is made of texts and Blobs, not {kind}", path=path, hint='run(["what is this?", blob])')
+            sentence = f"a prompt is made of texts and Blobs, not {type(strange).__name__}"
+            raise PortError(sentence, path=path, hint='run(["what is this?", blob])')
         new.append(user(*prompt))
     if not new:
         raise PortError("the agent was given nothing to do", path=path, hint='run("...") or run(messages=[...])')

@@ -108,7 +108,7 @@ def as_tool(tool: AnyTool) -> Runnable | Toolset:
         if not rules:
             return made
         if isinstance(made, Toolset):
-            raise ConfigError(f"{tool['type']} is a toolset, which has no {next(iter(rules))}", hint="only for one tool")
+            raise ConfigError(f"{tool['type']} is a toolset: {next(iter(rules))} is for one tool")
         return made.as_tool(**rules)
     if callable(tool) and not isinstance(tool, type):
         made = FunctionBlock(tool)

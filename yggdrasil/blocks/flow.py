@@ -36,7 +36,9 @@ class Fields(Block):
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Take it apart; PortError names a field that is not there."""
         value = inputs["value"]
-        found = value if isinstance(value, Mapping) else {n: getattr(value, n) for n in self.fields if hasattr(value, n)}
+        found = value
+        if not isinstance(value, Mapping):
+            found = {name: getattr(value, name) for name in self.fields if hasattr(value, name)}
         for name in self.fields:
             if name not in found:
                 raise PortError(f"the value has no field {name!r}; {close_names(name, map(str, found))}", path=ctx.path)

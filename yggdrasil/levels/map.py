@@ -102,7 +102,8 @@ class Map(Block):
         if waiting:
             waiting.sort(key=lambda approval: approval.path)
             tools = ", ".join(f"{a.tool} ({a.id})" for a in waiting)
-            raise SuspendedError(f"{len(waiting)} tool calls wait for approval: {tools}", pending=waiting, path=ctx.path)
+            sentence = f"{len(waiting)} tool calls wait for approval: {tools}"
+            raise SuspendedError(sentence, pending=waiting, path=ctx.path)
         return {"results": results}
 
     async def _one(self, given: Mapping[str, Any], here: RunContext) -> Any:
@@ -123,7 +124,7 @@ class Map(Block):
 
 
 def _chosen(what: str, said: str | None, ports: Mapping[str, Port], certain: list[str]) -> str:
-    """The port that is meant: the one that was said, the only certain one, or, of inputs that are all free, the first."""
+    """The port that is meant: the one that was said, else the only certain one, else the first where none is."""
     if said is not None and said in ports:
         return said
     if said is None and len(certain) == 1:

@@ -52,4 +52,5 @@ def from_template(kind: str, name: str, parameters: dict[str, Any]) -> Any:
 
 def _stock() -> None:
     import_module("yggdrasil.levels.stock_templates")
+    import_module("yggdrasil.levels.team_templates")
     import_module("yggdrasil.levels.world_templates")

@@ -14,7 +14,7 @@ from yggdrasil.core.binding import RESERVED, bind, check_outputs
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.events import Event, NodeFinished, NodeStarted, RunFailed, RunFinished, RunStarted
 from yggdrasil.core.result import Result, T
-from yggdrasil.errors import BlockError, PortError, RunTimeoutError, StoreError, YggdrasilError
+from yggdrasil.errors import BlockError, ConfigError, PortError, RunTimeoutError, StoreError, YggdrasilError
 from yggdrasil.runtime.group import first_failure
 from yggdrasil.runtime.stream import RunStream
 from yggdrasil.runtime.watching import opened, watching
@@ -112,7 +112,10 @@ def _context(what: Runnable, options: Mapping[str, Any], hooks: tuple[Hook, ...]
             raise PortError(f"num_loop_steps is {steps!r}", hint="num_loop_steps=30")
         changed["loop_steps"] = steps
     level = {k: v for k, v in options.items() if k in _LEVEL_OPTIONS}
-    budget = Budget.of(options.get("budget"))
+    try:
+        budget = Budget.of(options.get("budget"))
+    except ConfigError as error:
+        raise PortError(error.sentence, hint=error.hint) from None
     parent = options.get("context")
     if parent is None:
         return RunContext(Run(hooks=hooks, options=level, **changed), what.label, None, budget)

@@ -205,8 +205,9 @@ class FunctionBlock(Block):
 
 def _require_killable(name: str, function: Function, context: str) -> None:
     target = underlying(function)
-    if inspect.iscoroutinefunction(target) or inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        raise ConfigError(f"{name} is async or a generator: only a plain function is killable", hint="def, not async def")
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_kind(target) for is_kind in kinds):
+        raise ConfigError(f"{name} is async or a generator: only a plain function is killable", hint=f"def {name}(...)")
     if context:
         raise ConfigError(f"{name} takes {context!r}, which cannot go to another process", hint="leave it out")
     importable(target)

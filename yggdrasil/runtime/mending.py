@@ -1,8 +1,6 @@
 """A durable run that was killed while something was under way that must not be repeated by itself: a person decides.
 
-    await unknown("t1", store="sqlite:///runs.db")                    # what it is
-    await settle("t1", store="sqlite:///runs.db", result="paid")      # it happened, and gave this
-    await abandon("t1", store="sqlite:///runs.db")                    # it did not: do it when the run goes on
+`unknown` says what it is; `settle` that it happened, and what it gave; `abandon` that it did not.
 """
 
 from __future__ import annotations

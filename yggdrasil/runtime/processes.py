@@ -35,6 +35,6 @@ async def in_process(function: Callable[..., Any], inputs: Mapping[str, Any]) ->
 
 def _perform(module: str, name: str, inputs: dict[str, Any]) -> Any:
     home = sys.modules["__main__"] if module == "__main__" else importlib.import_module(module)
-    found = reduce(getattr, name.split("."), home)
+    found: Any = reduce(getattr, name.split("."), home)
     function = getattr(found, "function", found)  # a decorated one is a block around it
     return function(**inputs)
