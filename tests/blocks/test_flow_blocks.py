@@ -27,7 +27,7 @@ from yggdrasil.core.messages import ToolCall
 from yggdrasil.levels.map import Map
 from yggdrasil.runtime.registry import REGISTRY, Registry, using
 from yggdrasil.storage.memory import MemoryStore
-from yggdrasil.testing import RUNNABLE_CHECKS, Case, CallCounter, Check, Sleeper
+from yggdrasil.testing import RUNNABLE_CHECKS, CallCounter, Case, Check, Sleeper
 
 pytestmark = pytest.mark.anyio
 

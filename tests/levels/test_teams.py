@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,7 @@ def test_there_is_a_file_for_each() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 async def test_each_file_is_a_graph_by_itself(path: Path, tmp_path: Path) -> None:
-    copied = tmp_path / path.name
-    copied.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    graph = Graph.load(copied)
+    graph = Graph.load(shutil.copy(path, tmp_path))
     assert graph.validate() == []
     assert (await graph.run("Do we cross?")).output
 
@@ -263,28 +262,27 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-async def test_a_durable_team_asks_no_model_twice() -> None:
-    for name in TEAMS:
-        inputs: dict[str, Any] = {"prompt": "Do we cross?"} | ({"items": ["a", "b"]} if name == "map_reduce" else {})
-        async with MemoryStore() as store:
-            calls = 0
+@pytest.mark.parametrize("name", TEAMS)
+async def test_a_durable_team_asks_no_model_twice(name: str) -> None:
+    inputs = {"prompt": "Do we cross?"} | ({"items": ["a", "b"]} if name == "map_reduce" else {})
+    calls = broken = 0
 
-            def echoing(request: Request) -> Any:
-                nonlocal calls
-                calls += 1
-                if calls == broken:
-                    raise Killed
-                return echo(request)
+    def echoing(request: Request) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == broken:
+            raise Killed
+        return echo(request)
 
-            broken = 0
-            expected = await team(name, ScriptedModel(echoing)).run(inputs)
-            needed, calls, broken = calls, 0, 2
-            with pytest.raises(Killed):
-                await team(name, ScriptedModel(echoing)).run(inputs, thread="t", store=store)
-            broken = 0
-            result = await team(name, ScriptedModel(echoing)).run(inputs, thread="t", store=store)
-            assert dict(result) == dict(expected)
-            assert needed <= calls <= needed + 2  # the one that broke, and what ran beside it
+    expected = await team(name, ScriptedModel(echoing)).run(inputs)
+    needed, calls, broken = calls, 0, 2
+    async with MemoryStore() as store:
+        with pytest.raises(Killed):
+            await team(name, ScriptedModel(echoing)).run(inputs, thread="t", store=store)
+        broken = 0
+        result = await team(name, ScriptedModel(echoing)).run(inputs, thread="t", store=store)
+    assert dict(result) == dict(expected)
+    assert needed < calls <= needed + 2  # the one that broke, and what ran beside it
 
 
 async def test_a_person_is_asked_inside_a_team() -> None:
