@@ -122,8 +122,12 @@ class Agent(Block[T], Generic[T]):
 
         _check(max_steps=max_steps, max_retries=max_retries, on_limit=on_limit, max_result=max_result)
         check_instructions(instructions)
-        if isinstance(tools, str | Mapping) or not isinstance(tools, Sequence):
-            raise ConfigError(f"tools is {type(tools).__name__}, not a list", hint="tools=[roll]")
+        _check_list("tools", tools, "[roll]")
+        if not callable(handoffs):
+            _check_list("handoffs", handoffs, "[other_agent]")
+        _check_words(name=name, description=description, answer=answer)
+        if params is not None and not isinstance(params, Mapping):
+            raise ConfigError(f"params is {type(params).__name__}", hint='params={"max_tokens": 500}')
         if answer is not None and output is not None:
             raise ConfigError("output and answer both say what the answer is", hint="keep one of them")
         self.model = model
@@ -371,7 +375,20 @@ def memory_of(memory: Any) -> Memory | None:
     raise ConfigError(f"memory is {type(memory).__name__}", hint="memory=True, or memory=Memory(budget=8000)")
 
 
+def _check_list(name: str, value: Any, hint: str) -> None:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
+        raise ConfigError(f"{name} is {type(value).__name__}, not a list", hint=f"{name}={hint}")
+
+
+def _check_words(**values: Any) -> None:
+    for name, value in values.items():
+        if value is not None and not isinstance(value, str):
+            raise ConfigError(f"{name} is {type(value).__name__}, not text", hint=f'{name}="..."')
+
+
 def _functions(validators: Any) -> tuple[Any, ...]:
+    if not callable(validators):
+        _check_list("validators", validators, "[check]")
     listed = (validators,) if callable(validators) else tuple(validators)
     for validator in listed:
         if not callable(validator):

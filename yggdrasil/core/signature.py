@@ -106,7 +106,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     target = underlying(function)
     try:
         return get_type_hints(target, include_extras=True)
-    except (NameError, TypeError, AttributeError):
+    except (NameError, TypeError, AttributeError, SyntaxError):
         return _hints_one_by_one(target)
 
 

@@ -27,6 +27,13 @@ _NUMPY_ITEM = re.compile(r"\*{0,2}(\w+)\s*(?::.*)?()$")
 _SPHINX_ITEM = re.compile(r":param\s+(?:[^:]*\s)?(\w+):\s*(.*)")
 
 
+# an annotation that is no type shows itself in as many ways as there are annotations
+_NO_SCHEMA = (
+    PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError, AttributeError, TypeError,
+    NameError,
+)  # fmt: skip
+
+
 class ArgumentsError(Exception):
     """A model's arguments do not fit; the text tells the model why, and how to call again. `complaints`: only why."""
 
@@ -93,6 +100,21 @@ def tool_contract(name: str, spec: Spec) -> ToolContract:
     SpecError names a required one, or a type without a JSON Schema.
     """
     summary, notes = read_docstring(spec.doc)
+    try:
+        adapter = _arguments(name, spec, notes)
+        schema = adapter.json_schema()
+    except _NO_SCHEMA as error:
+        raise _unspeakable(name, spec, str(error).splitlines()[0]) from error
+    if schema.get("type") != "object":
+        raise _unspeakable(name, spec, "it refers to the tool itself")
+    schema.pop("title", None)
+    schema.setdefault("properties", {})
+    for item in schema["properties"].values():
+        item.pop("title", None)
+    return ToolContract(ToolSpec(name, summary, schema), adapter.validator.validate_python)
+
+
+def _arguments(name: str, spec: Spec, notes: Mapping[str, str]) -> TypeAdapter[Any]:
     fields: dict[str, Any] = {}
     for port in spec.inputs.values():
         if port.given:
@@ -106,20 +128,15 @@ def tool_contract(name: str, spec: Spec) -> ToolContract:
         fields[port.name] = described if port.required else NotRequired[described]
     arguments = TypedDict("arguments", fields)  # type: ignore[misc]
     arguments.__pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=False)  # type: ignore[attr-defined]
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(arguments)
-        schema = adapter.json_schema()
-    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError) as error:
-        types = ", ".join(f"{p.name}: {p.type}" for p in spec.inputs.values())
-        raise SpecError(
-            f"tool {name} has an input that no model can give ({types}): {str(error).splitlines()[0]}",
-            hint="use str, int, float, bool, lists, mappings, dataclasses or pydantic models, or bind the input",
-        ) from error
-    schema.pop("title", None)
-    schema.setdefault("properties", {})
-    for item in schema["properties"].values():
-        item.pop("title", None)
-    return ToolContract(ToolSpec(name, summary, schema), adapter.validator.validate_python)
+    return TypeAdapter(arguments)
+
+
+def _unspeakable(name: str, spec: Spec, why: str) -> SpecError:
+    types = ", ".join(f"{p.name}: {p.type}" for p in spec.inputs.values())
+    return SpecError(
+        f"tool {name} has an input that no model can give ({types}): {why}",
+        hint="use str, int, float, bool, lists, mappings, dataclasses or pydantic models, or bind the input",
+    )
 
 
 def _annotation(name: str, port: Port) -> Any:
