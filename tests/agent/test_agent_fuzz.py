@@ -112,7 +112,7 @@ def test_the_arguments_a_model_sends(arguments: Any) -> None:
     try:
         read = contract.read(arguments)
     except ArgumentsError as error:
-        assert len(str(error)) < 20_000
+        assert len(str(error)) < 20_000  # noqa: PT017 - it may fit, and may not
     else:
         assert isinstance(read["number"], int)
     said = ScriptedModel([ToolCall("1", "measured", arguments), "done"])
@@ -173,7 +173,7 @@ def test_schemas_of_odd_signatures(parameters: list[tuple[Any, str]], returns: A
         made = FunctionBlock(function)
         contract = tool_contract("odd", made.spec)
     except YggdrasilError as error:
-        assert str(error)
+        assert str(error)  # noqa: PT017 - some can be said, some not
         return
     assert contract.spec.parameters["type"] == "object"
     for name in contract.spec.parameters["properties"]:

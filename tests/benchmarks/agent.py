@@ -9,9 +9,11 @@ The bare loop and the workload are those of the peer benchmark: JSON arguments, 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import statistics
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -127,6 +129,30 @@ def median_gap(marks: list[float], first: int, last: int) -> float:
     return statistics.median(b - a for a, b in zip(marks[first:last], marks[first + 1 : last + 1], strict=True))
 
 
+async def crowd(count: int, turns: int) -> tuple[float, float, float]:
+    """Seconds of so many agents at once, of the bare loops one after another, and KiB for each agent and its run."""
+    answer = f"done:{turns}"
+    gc.collect()
+    tracemalloc.start()
+    agents = [agent(turns, 1, []) for _ in range(count)]
+    # the workload's own list of marks is not ours
+    await asyncio.gather(*(a.run("go") for a in agents))
+    held = tracemalloc.get_traced_memory()[1] / 1024 / count
+    tracemalloc.stop()
+    ours, base = [], []
+    for _ in range(5):
+        began = time.perf_counter()
+        found = await asyncio.gather(*(a.run("go") for a in agents))
+        ours.append(time.perf_counter() - began)
+        if any(f.output != answer for f in found):
+            raise AssertionError(found)
+        began = time.perf_counter()
+        for _ in range(count):
+            await bare(turns, 1, add_one)
+        base.append(time.perf_counter() - began)
+    return statistics.median(ours), statistics.median(base), held
+
+
 async def main() -> None:
     """Print the figures."""
     print(f"{'':34}{'ours':>10}{'bare':>10}{'ratio':>9}")
@@ -136,6 +162,8 @@ async def main() -> None:
         print(f"{f'turn of {turns}, µs':34}{per:10.1f}{bare_per:10.1f}{per / bare_per:9.1f}")
     ours, base, _ = await measure(1, 8)
     print(f"{'8 tools of 10 ms in one turn, ms':34}{ours * 1e3:10.2f}{base * 1e3:10.2f}{ours / base:9.2f}")
+    ours, base, held = await crowd(1000, 10)
+    print(f"{'1,000 agents of 10 turns, ms':34}{ours * 1e3:10.1f}{base * 1e3:10.1f}{ours / base:9.2f}   {held:.1f} KiB each")
     _, _, marks = await measure(1000)
     early, late = median_gap(marks, 50, 100) * 1e6, median_gap(marks, 950, 1000) * 1e6
     print(f"turn 50-100: {early:.1f} µs; turn 950-1,000: {late:.1f} µs; ratio {late / early:.2f}")

@@ -16,12 +16,11 @@ from yggdrasil.core.approval import Approver
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.canonical import derive
 from yggdrasil.core.events import Event, Progress, Warned
-from yggdrasil.core.messages import Usage
+from yggdrasil.core.messages import Spent, Usage
 
 T = TypeVar("T")
 
 
-_NOTHING = Usage()
 _NO_OPTIONS: Mapping[str, Any] = {}
 
 
@@ -39,8 +38,20 @@ class Run:
     """
 
     __slots__ = (
-        "approve", "clock", "device", "effects", "hooks", "kept", "loop_steps", "options", "scope", "seed", "sequence",
-        "tick", "training", "usage",
+        "_spent",
+        "approve",
+        "clock",
+        "device",
+        "effects",
+        "hooks",
+        "kept",
+        "loop_steps",
+        "options",
+        "scope",
+        "seed",
+        "sequence",
+        "tick",
+        "training",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +75,16 @@ class Run:
         self.options = options
         self.approve, self.kept = approve, kept
         self.sequence = 0
-        self.usage = _NOTHING
+        self._spent = Spent()
+
+    @property
+    def usage(self) -> Usage:
+        """What was spent so far, by all that runs in it."""
+        return self._spent.usage
+
+    def count(self, usage: Usage) -> None:
+        """Add to what was spent."""
+        self._spent.add(usage)
 
     def under(self, **changed: Any) -> Run:
         """A run inside this one that differs in what is `changed`; `absorb` it when it has ended."""
@@ -78,7 +98,7 @@ class Run:
 
     def absorb(self, other: Run) -> None:
         """Count what a run inside this one spent and told."""
-        self.usage = self.usage + other.usage
+        self._spent.add(other.usage)
         self.sequence = max(self.sequence, other.sequence)
 
 
@@ -162,7 +182,7 @@ class RunContext:
 
     def spend(self, usage: Usage, *, recorded: bool = False) -> None:
         """Count what was spent, here and above. `recorded`: before this process took up the run."""
-        self.run.usage = self.run.usage + usage
+        self.run.count(usage)
         if self.budget is not None:
             self.budget.spend(usage, recorded=recorded)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Generic, Unpack, overload
 
 from yggdrasil.abc.block import Block
@@ -14,20 +13,19 @@ from yggdrasil.abc.model import Model
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.budget import Budget
-from yggdrasil.core.links import BLOB
-from yggdrasil.core.messages import Message, ToolResult
+from yggdrasil.core.messages import Message
 from yggdrasil.core.ports import Spec
 from yggdrasil.core.result import T
-from yggdrasil.errors import ConfigError, StepLimitError, close_names
+from yggdrasil.errors import ConfigError, close_names
 from yggdrasil.runtime.providers import resolve
 
 if TYPE_CHECKING:  # loaded with the first agent: declaring one is not yet running one
     from yggdrasil.agent.handoff import HandOff
-    from yggdrasil.agent.loop import Answered, HandedOver, Loop, Validator
+    from yggdrasil.agent.loop import Loop, Validator
     from yggdrasil.agent.memory import Memory
     from yggdrasil.agent.options import AgentOptions
     from yggdrasil.agent.talk import Instructions
-    from yggdrasil.agent.toolbox import AnyTool, Calls
+    from yggdrasil.agent.toolbox import AnyTool
     from yggdrasil.core.turn import OnLimit
 
 Handoffs = Sequence["Agent[Any] | str | Mapping[str, Any]"]
@@ -116,6 +114,7 @@ class Agent(Block[T], Generic[T]):
         from yggdrasil.agent.answers import Typed
         from yggdrasil.agent.loop import Loop
         from yggdrasil.agent.memory import Memory
+        from yggdrasil.agent.running import talk
         from yggdrasil.agent.talk import agent_spec, check_instructions
         from yggdrasil.agent.toolbox import Contracts, Toolbox, as_tool
         from yggdrasil.core.answer import AnswerContract, output_type
@@ -148,6 +147,7 @@ class Agent(Block[T], Generic[T]):
         self._made = tuple(as_tool(tool) for tool in tools)
         self._added: tuple[Runnable, ...] = ()
         self._known: list[HandOff] | None = None
+        self._talk = talk
         self._contracts = Contracts()
         self._loop: Loop = Loop(
             _resolve(model),
@@ -267,92 +267,7 @@ class Agent(Block[T], Generic[T]):
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Talk with the model until it answers."""
-        from yggdrasil.agent.loop import Answered, HandedOver
-        from yggdrasil.agent.results import Results
-        from yggdrasil.agent.talk import new_messages
-        from yggdrasil.agent.toolbox import Calls
-
-        self._require_taker(ctx)
-        new = new_messages(inputs, ctx.path)
-        calls = Calls(inputs.get("given") or {}, Results(self.max_result), parallel=self.parallel)
-        memory = self._remembering(ctx)
-        before = [] if memory is None else await memory.before(new, ctx)
-        tools = () if memory is None else memory.tools()
-        outcome, opening = await self._talk([*before, *new], inputs.get("context"), ctx, calls, tools)
-        hops = 0
-        while isinstance(outcome, HandedOver):
-            other = outcome.to.agent
-            hops += 1
-            if hops > MOST_HANDOFFS:
-                raise StepLimitError(
-                    f"the talk changed hands {MOST_HANDOFFS} times without an answer",
-                    transcript=outcome.transcript,
-                    path=ctx.path,
-                    hint="tell the agents who answers what",
-                )
-            place = ctx.child(other.label)
-            said = outcome.transcript[opening:]
-            outcome, opening = await other._talk(said, inputs.get("context"), place, calls, ())
-        assert isinstance(outcome, Answered)
-        transcript = outcome.transcript[opening:]
-        if memory is not None:
-            await memory.keep(transcript[len(before) :], ctx, self._loop.model)
-            if ctx.run.kept is not None:
-                ctx.run.kept[ctx.path] = memory.state_dict()
-            while transcript and transcript[0].role == "system":
-                transcript = transcript[1:]  # what it remembers is not part of the talk
-        return {"response": outcome.response, "messages": transcript, "tool_calls": []}
-
-    async def _talk(
-        self, said: Sequence[Message], context: Any, ctx: RunContext, calls: Calls, tools: Sequence[Runnable]
-    ) -> tuple[Answered | HandedOver, int]:
-        """Go on with a talk; how it ended, and how many messages of this agent's own opened it."""
-        from yggdrasil.agent.approving import require_someone
-        from yggdrasil.agent.talk import opening
-        from yggdrasil.agent.toolset import Toolset
-
-        if self.budget is not None:
-            ctx = ctx.within(self.budget)
-        if self._known is None and self.handoffs:
-            self._know()
-        async with AsyncExitStack() as stack:
-            more = list(tools)
-            for toolset in self._made:
-                if isinstance(toolset, Toolset):
-                    more += await stack.enter_async_context(toolset.open())
-            if calls.results.texts or any(_has_link(message) for message in said):
-                more.append(calls.results.reader())
-            loop = self.calling(more)._loop if more else self._loop
-            require_someone(loop.toolbox.asking, ctx)
-            begun = await opening(self.instructions, context, calls.given, ctx)
-            return await loop.run([*begun, *said], ctx, calls), len(begun)
-
-    def _require_taker(self, ctx: RunContext) -> None:
-        if self.answer is not None and self._loop.answer.schema is None:
-            close = close_names(self.answer, [tool.label for tool in self._runnables])
-            raise ConfigError(
-                f"no tool {self.answer!r} takes the answer; {close}",
-                path=ctx.path,
-                hint=f"calls: [agent -> {self.answer}]",
-            )
-
-    def _remembering(self, ctx: RunContext) -> Memory | None:
-        """Its memory; in a durable run the thread's, as it was when the thread's last run ended."""
-        memory, kept = self.memory, ctx.run.kept
-        if memory is None or kept is None:
-            return memory
-        own = memory.fresh()
-        if ctx.path in kept:
-            own.load_state_dict(kept[ctx.path])
-        return own
-
-
-MOST_HANDOFFS = 16
-"""How often one run may change hands."""
-
-
-def _has_link(message: Message) -> bool:
-    return message.role == "tool" and any(isinstance(p, ToolResult) and BLOB in p.content for p in message.parts)
+        return await self._talk(self, inputs, ctx)
 
 
 def _resolve(model: Any) -> Model:

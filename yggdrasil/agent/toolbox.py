@@ -9,7 +9,7 @@ import anyio
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.abc.tool import Policy, policy_of
+from yggdrasil.abc.tool import FREE, Policy, policy_of
 from yggdrasil.agent.approving import refused, waits
 from yggdrasil.agent.results import Outcome, Results, outcome_from_json, outcome_to_json
 from yggdrasil.agent.toolset import Toolset
@@ -48,6 +48,7 @@ class Tool(NamedTuple):
 
     outside   a function, whose result a durable run records
     given     the ports that come from what the agent was given: name -> whether it must be
+    simple    whether there is no rule for calling it, and nothing given
     """
 
     name: str
@@ -57,6 +58,7 @@ class Tool(NamedTuple):
     idempotent: bool
     policy: Policy
     given: Mapping[str, bool]
+    simple: bool
 
 
 class Contracts:
@@ -177,8 +179,10 @@ class Toolbox:
             marked = getattr(innermost(runnable), "idempotent", None)
             contract = contracts.of(name, runnable)
             given = {n: p.required for n, p in runnable.spec.inputs.items() if p.given}
+            policy = policy_of(runnable)
+            simple = policy == FREE and not given
             self._tools[name] = Tool(
-                name, runnable, contract, marked is not None, marked is not False, policy_of(runnable), given
+                name, runnable, contract, marked is not None, marked is not False, policy, given, simple
             )
         self.specs: tuple[ToolSpec, ...] = tuple(t.contract.spec for t in self._tools.values())
         self.asking = tuple(n for n, t in self._tools.items() if t.policy.approval is True)
@@ -229,7 +233,11 @@ class Toolbox:
             outcome = Outcome(f"there is no tool {call.name!r}; {close_names(call.name, self._tools)}", True)
         else:
             try:
-                outcome = await self._outcome(tool, call.arguments, ctx, state)
+                if tool.simple and ctx.run.effects is None:
+                    inputs = with_defaults(tool.runnable.spec, tool.contract.read(call.arguments))
+                    outcome = await _perform(tool, inputs, ctx, state.results)
+                else:
+                    outcome = await self._outcome(tool, call.arguments, ctx, state)
             except ArgumentsError as error:
                 outcome = Outcome(str(error), True)
             except SuspendedError as error:

@@ -145,6 +145,34 @@ class Usage(Value):
         )
 
 
+class Spent:
+    """Usage that is still growing: adding to it makes no new object."""
+
+    __slots__ = ("_cached", "_cost", "_read", "_reasoned", "_requests", "_unpriced", "_written")
+
+    def __init__(self) -> None:
+        self._read = self._written = self._cached = self._reasoned = self._requests = self._unpriced = 0
+        self._cost: float | None = None
+
+    def add(self, usage: Usage) -> None:
+        """Count it."""
+        self._read += usage.input_tokens
+        self._written += usage.output_tokens
+        self._cached += usage.cached_tokens
+        self._reasoned += usage.reasoning_tokens
+        self._requests += usage.requests
+        self._unpriced += usage.unpriced
+        if usage.cost is not None:
+            self._cost = usage.cost if self._cost is None else self._cost + usage.cost
+
+    @property
+    def usage(self) -> Usage:
+        """All of it so far."""
+        return Usage(
+            self._read, self._written, self._cached, self._reasoned, self._requests, self._cost, self._unpriced
+        )
+
+
 class ToolSpec(Value):
     """A tool as a model sees it. `parameters` is a JSON Schema of type object."""
 

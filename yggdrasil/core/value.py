@@ -31,10 +31,12 @@ def _first_init(self: Any, *values: Any, **named: Any) -> None:
     """Write the class's own `__init__` when its first instance is made, as a dataclass does when it is declared."""
     kind = type(self)
     parameters = [f"{n}=_defaults[{n!r}]" if n in kind._defaults else n for n in kind._fields]
-    lines = [f"    _put(self, {n!r}, {n})" for n in kind._fields] or ["    pass"]
+    # each field's own slot is set: object.__setattr__ would look it up by name
+    lines = [f"    _set_{n}(self, {n})" for n in kind._fields] or ["    pass"]
     if hasattr(kind, "__post_init__"):
         lines.append("    self.__post_init__()")
-    scope: dict[str, Any] = {"_put": object.__setattr__, "_defaults": kind._defaults}
+    scope: dict[str, Any] = {"_defaults": kind._defaults}
+    scope |= {f"_set_{n}": getattr(kind, n).__set__ for n in kind._fields}
     exec(f"def __init__(self, {', '.join(parameters)}):\n" + "\n".join(lines), scope)
     kind.__init__ = scope["__init__"]
     kind.__init__(self, *values, **named)

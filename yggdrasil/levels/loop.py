@@ -107,7 +107,7 @@ class WorldLoop:
             self.journal.forget()
             if self._run is not None:
                 ctx.run.sequence = self._run.sequence
-                ctx.run.usage = ctx.run.usage + self._run.usage
+                ctx.run.count(self._run.usage)
 
     async def end(self) -> None:
         """Cancel what runs and wait until it is gone."""
@@ -191,7 +191,7 @@ class WorldLoop:
         )
         run.sequence = caller.sequence if last is None else last.sequence
         if last is not None:
-            run.usage = last.usage
+            run.count(last.usage)
         budget = self._caller.budget
         self._root = RunContext(run, self.name, None, None if budget is None else NewMoney(parent=budget))
 

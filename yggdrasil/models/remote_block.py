@@ -191,7 +191,7 @@ class RemoteBlock(Block):
             raise
         usage = answer.usage
         if not counted:
-            ctx.run.usage = ctx.run.usage + usage
+            ctx.run.count(usage)
         ctx.emit(
             ModelReplied,
             model=name,

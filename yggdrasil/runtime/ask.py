@@ -89,7 +89,7 @@ async def _recorded(model: Model, request: Request, ctx: RunContext, delta: Delt
         recalled=recalled,
     )
     if not counted:
-        ctx.run.usage = ctx.run.usage + reply.usage
+        ctx.run.count(reply.usage)
     return reply
 
 
