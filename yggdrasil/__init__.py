@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from yggdrasil.abc.context import RunContext
     from yggdrasil.abc.runnable import Runnable
     from yggdrasil.agent.block import Agent
+    from yggdrasil.agent.mcp.toolset import MCP
     from yggdrasil.agent.memory import Memory
-    from yggdrasil.agent.toolset import Tools, Toolset
+    from yggdrasil.abc.toolset import Toolset
+    from yggdrasil.agent.toolset import Tools
     from yggdrasil.core.approval import Answer, Approval
     from yggdrasil.core.blob import Blob
     from yggdrasil.core.budget import Budget
@@ -112,6 +114,7 @@ __all__ = [
     "LeaseError",
     "Link",
     "Logs",
+    "MCP",
     "Memory",
     "Message",
     "ModelAuthError",
@@ -177,6 +180,7 @@ _HOMES = {
     "Graph": "yggdrasil.levels.graph",
     "Link": "yggdrasil.core.links",
     "Logs": "yggdrasil.runtime.logs",
+    "MCP": "yggdrasil.agent.mcp.toolset",
     "Memory": "yggdrasil.agent.memory",
     "Message": "yggdrasil.core.messages",
     "Pipeline": "yggdrasil.levels.pipeline",
@@ -188,7 +192,7 @@ _HOMES = {
     "Stage": "yggdrasil.levels.stage",
     "ToolCall": "yggdrasil.core.messages",
     "Tools": "yggdrasil.agent.toolset",
-    "Toolset": "yggdrasil.agent.toolset",
+    "Toolset": "yggdrasil.abc.toolset",
     "Traces": "yggdrasil.runtime.traces",
     "Usage": "yggdrasil.core.messages",
     "World": "yggdrasil.levels.world",

@@ -119,7 +119,8 @@ async def test_compaction_tells_what_it_did_and_is_asked_within_the_run() -> Non
     assert [(e.path, e.messages) for e in told] == [("agent", 12)]
     assert told[0].before > 450 >= told[0].after == memory.tokens
     assert [e.path for e in place.of(ModelCalled)] == ["agent/memory"]
-    assert place.ctx.run.usage.requests == budget.spent.requests == 1
+    assert ctx.budget is not None
+    assert place.ctx.run.usage.requests == ctx.budget.spent.requests == 1
     asked = model.requests[0].messages
     assert "question 0" in asked[1].text
     assert "look gave: rrr" in asked[1].text

@@ -144,10 +144,16 @@ async def test_a_journal_does_not_say_who_was_asked(llmock: Any) -> None:
     for served, name in (("gpt-x", "openai:gpt-x"), ("gpt-x-2026-01-01", "openai:gpt-x"), ("other", "openai:alias")):
 
         class Named(ScriptedModel):
-            name = name
+            called = ""
 
+            @property
+            def name(self) -> str:
+                return self.called
+
+        asked = Named([Reply(assistant("one"), model=served)])
+        asked.called = name
         async with MemoryStore() as store:
-            block = ScriptedBlock(Named([Reply(assistant("one"), model=served)]))
+            block = ScriptedBlock(asked)
             await block.run("a", thread="t", store=store)
             plain = ScriptedBlock(ReplayModel("#t", store=store))
             if served == "other":

@@ -150,6 +150,6 @@ async def test_an_agent_repairs_broken_arguments(speaker: Speaker) -> None:
         speaker.says(ToolCall("c1", "weather", {"town": "Oslo"}), good, "Rain.")
     result = await Agent(speaker.model(), tools=[weather]).run("What is the weather in Oslo?")
     assert result.output == "Rain."
-    results = [p for m in result.messages for p in m.parts if isinstance(p, ToolResult)]
+    results = [p for m in result["messages"] for p in m.parts if isinstance(p, ToolResult)]
     assert [r.failed for r in results] == [True, False]
     assert results[1].content == "rain in Oslo"

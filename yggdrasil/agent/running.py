@@ -13,7 +13,7 @@ from yggdrasil.agent.loop import Answered, HandedOver, Loop
 from yggdrasil.agent.results import Results
 from yggdrasil.agent.talk import new_messages, opening
 from yggdrasil.agent.toolbox import Calls
-from yggdrasil.agent.toolset import Toolset
+from yggdrasil.abc.toolset import Toolset
 from yggdrasil.core.links import BLOB
 from yggdrasil.core.messages import Message, ToolResult
 from yggdrasil.errors import ConfigError, StepLimitError, close_names

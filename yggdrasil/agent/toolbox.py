@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from yggdrasil.abc.catalog import find
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.abc.tool import FREE, Policy, policy_of
 from yggdrasil.agent.approving import refused, waits
 from yggdrasil.agent.results import Outcome, Results, outcome_from_json, outcome_to_json
-from yggdrasil.agent.toolset import Toolset
+from yggdrasil.abc.toolset import Toolset
 from yggdrasil.core.binding import with_defaults
 from yggdrasil.core.events import ToolCalled, ToolReturned
 from yggdrasil.core.messages import ToolCall, ToolResult, ToolSpec
@@ -136,7 +137,12 @@ def built(what: str | Mapping[str, Any], role: str) -> Runnable | Toolset:
     if not isinstance(kind, str):
         raise ConfigError(f"a {role} in a config needs its type", hint=f"{{type: {role}/NAME, ...}}")
     config.update(config.pop("config", None) or {})
-    return active_registry().build(kind if "/" in kind else f"{role}/{kind}", config)
+    full = kind if "/" in kind else f"{role}/{kind}"
+    registry = active_registry()
+    if registry.known(full) or full.partition("/")[0] != role:
+        return registry.make(full, config)
+    with find(full.partition("/")[2], role).scope():  # of the project one stands in, a plugin, or the stock
+        return active_registry().make(full, config)
 
 
 class Calls:

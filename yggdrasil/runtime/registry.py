@@ -13,12 +13,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from yggdrasil.abc.runnable import Runnable
+from yggdrasil.abc.toolset import Toolset
 from yggdrasil.errors import ConfigError, UnknownTypeError, YggdrasilError, close_names, closest
 
 if TYPE_CHECKING:
     from importlib import metadata
 
-Factory = Callable[..., Runnable]
+Factory = Callable[..., Runnable | Toolset]
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENTRY_POINTS = "yggdrasil.blocks"
@@ -36,6 +37,8 @@ STOCK: dict[str, str] = {
     "embedding/api": "yggdrasil.models.embedding:EmbeddingBlock",
     "image/api": "yggdrasil.models.image:ImageBlock",
     "speech/api": "yggdrasil.models.speech:SpeechBlock",
+    "mcp/http": "yggdrasil.agent.mcp.config:http",
+    "mcp/stdio": "yggdrasil.agent.mcp.config:stdio",
     "text/prompt": "yggdrasil.blocks.prompt:Prompt",
     "text/join": "yggdrasil.blocks.text:Join",
     "text/log": "yggdrasil.blocks.text:Log",
@@ -111,6 +114,10 @@ class Registry:
                 self._plugins.setdefault(entry.name, []).append(entry)
         return self._plugins
 
+    def known(self, name: str) -> bool:
+        """Whether a name can be built."""
+        return self._find(name) is not None
+
     def names(self) -> set[str]:
         """Every name that can be built."""
         above = self.parent.names() if self.parent is not None else set()
@@ -118,6 +125,13 @@ class Registry:
 
     def build(self, name: str, config: Mapping[str, Any]) -> Runnable:
         """A new instance of a type from its config. ConfigError names what does not fit."""
+        made = self.make(name, config)
+        if isinstance(made, Toolset):
+            raise ConfigError(f"{name} is a group of tools, which cannot run by itself", hint=f"tools: [{name}]")
+        return made
+
+    def make(self, name: str, config: Mapping[str, Any]) -> Runnable | Toolset:
+        """The same where a group of tools will do as well."""
         factory = self.factory(name)
         _check_config(name, factory, config)
         try:
@@ -126,7 +140,7 @@ class Registry:
             raise
         except Exception as error:  # whatever a factory raises, the config is what asked for it
             raise ConfigError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
-        if not isinstance(made, Runnable):
+        if not isinstance(made, Runnable | Toolset):
             raise ConfigError(f"{name} gave {type(made).__name__}, which cannot run")
         return made
 

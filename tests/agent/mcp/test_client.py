@@ -324,14 +324,16 @@ async def test_an_agent_has_the_tools_for_its_run(light: Light) -> None:
 
 
 async def test_a_durable_run_passes_its_key_on_and_repeats_no_call(light: Light, journal: Any) -> None:
-    def agent() -> Agent:
-        return Agent(ScriptedModel([ToolCall("1", "meta", {}), "done"]), tools=[light()])
+    def agent(*said: Any) -> Agent:
+        return Agent(ScriptedModel(list(said)), tools=[light()])
 
-    store = open_store("memory://")
-    events = [e async for e in agent().stream("go", thread="t", store=store)]
+    called = ToolCall("1", "meta", {})
+    async with open_store("memory://") as store:
+        with pytest.raises(BlockError, match="power"):
+            await agent(called, RuntimeError("the power is cut")).run("go", thread="t", store=store)
+        events = [e async for e in agent("done").stream("go", thread="t", store=store)]
     meta = json.loads(next(e.content for e in events if isinstance(e, ToolReturned)))
     assert len(meta["yggdrasil/idempotency-key"]) == 64
-    await agent().run("go", thread="t", store=store)
     assert journal.count("call meta") == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from yggdrasil.agent.mcp.toolset import MCP
-from yggdrasil.agent.toolset import Toolset
+from yggdrasil.abc.toolset import Toolset
 from yggdrasil.errors import ConfigError
 
 
