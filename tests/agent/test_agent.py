@@ -256,7 +256,7 @@ async def test_two_tools_of_one_name_and_things_that_are_no_tool() -> None:
             Agent("scripted:echo", tools=[nothing])  # type: ignore[list-item]
     with pytest.raises(ConfigError, match="not a list"):
         Agent("scripted:echo", tools="add")
-    with pytest.raises(UnknownTypeError, match="'tool/ad'"):
+    with pytest.raises(UnknownTypeError, match="no tool 'ad'"):
         Agent("scripted:echo", tools=["tool/ad"])
 
     def needs(x: int, *, key: str) -> int:

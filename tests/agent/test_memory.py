@@ -483,7 +483,7 @@ async def do(memory: Memory, *calls: ToolCall) -> list[str]:
 
 
 async def test_an_agent_pins_and_unpins() -> None:
-    memory = Memory(pinned=[KARA])
+    memory = Memory(pinned=[KARA], tools=True)
     said = await do(memory, ToolCall("1", "pin", {"text": " It  rains. "}), ToolCall("2", "pin", {"text": "Snow."}))
     assert said == ["pinned", "pinned"]
     assert memory.pinned == (KARA, "It rains.", "Snow.")
@@ -496,7 +496,7 @@ async def test_an_agent_pins_and_unpins() -> None:
 
 
 async def test_a_run_that_fails_pins_nothing() -> None:
-    memory = Memory()
+    memory = Memory(tools=True)
     model = ScriptedModel([ToolCall("1", "pin", {"text": "It rains."}), ModelRequestError("no")])
     with pytest.raises(ModelRequestError):
         await Agent(model, memory=memory).run("go")
@@ -504,7 +504,7 @@ async def test_a_run_that_fails_pins_nothing() -> None:
 
 
 async def test_pins_are_bounded_and_the_agent_is_told() -> None:
-    memory, place = Memory(budget=400, pinned=[KARA]), Place()
+    memory, place = Memory(budget=400, pinned=[KARA], tools=True), Place()
     for number in range(60):
         call = ToolCall("1", "pin", {"text": f"fact number {number} " + "x" * 40})
         kept = [user("go"), assistant(call), Message("tool", (ToolResult("1", "pin", "pinned"),)), assistant("ok")]
@@ -519,7 +519,7 @@ async def test_pins_are_bounded_and_the_agent_is_told() -> None:
 
 
 async def test_only_calls_that_were_carried_out_pin() -> None:
-    memory, place = Memory(), Place()
+    memory, place = Memory(tools=True), Place()
     for results in (
         (ToolResult("1", "pin", "pinned", failed=True),), (ToolResult("1", "pin", "not pinned: no"),),
         (ToolResult("2", "pin", "pinned"),), (ToolResult("1", "look", "pinned"),), (),
@@ -544,7 +544,8 @@ async def test_an_agent_remembers_recalls_and_forgets() -> None:
     async with LongTerm() as long:
         memory = Memory(long_term=long)
         assert [t.label for t in memory.tools()] == ["pin", "unpin", "remember", "recall", "forget"]
-        assert [t.label for t in Memory().tools()] == ["pin", "unpin"]
+        assert [t.label for t in Memory(tools=True).tools()] == ["pin", "unpin"]
+        assert Memory().tools() == []
         said = await do(memory, ToolCall("1", "remember", {"text": "The ford floods.", "importance": 8}))
         assert said == ["remembered"]
         [found] = await long.search("ford")

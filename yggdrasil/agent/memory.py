@@ -44,7 +44,8 @@ class Memory:
     pinned      facts that no summary drops
     summarise   the model that writes the summary, or its name; the agent's own when there is none
     long_term   a LongTerm (its URL, its config) that is searched before each run
-    tools       the agent may pin and unpin facts, and remember, recall and forget passages of `long_term`
+    tools       the agent may pin and unpin facts, and remember, recall and forget passages of `long_term`; by default
+                where there is a `long_term`
     recalled    how many passages are told before each run; 0 leaves it to the agent's `recall`
     archive     what is replaced by a summary goes into `long_term` first, one passage for each message
     """
@@ -55,7 +56,7 @@ class Memory:
         pinned: Sequence[str] = (),
         summarise: Model | str | None = None,
         long_term: LongTerm | str | Mapping[str, Any] | None = None,
-        tools: bool = True,
+        tools: bool | None = None,
         *,
         recalled: int = 5,
         archive: bool = False,
@@ -71,7 +72,7 @@ class Memory:
         self.budget, self.summarise, self.recalled, self.archive = budget, summarise, recalled, archive
         self.given = _facts(pinned)
         self.long_term = _long_term(long_term)
-        self._with_tools = bool(tools)
+        self._with_tools = long_term is not None if tools is None else bool(tools)
         self._tools: list[Runnable] | None = None
         self._writer: Model | None = None
         self._compacting = False
@@ -106,7 +107,7 @@ class Memory:
             "budget": self.budget, "pinned": list(self.given), "summarise": self.summarise, "tools": self._with_tools,
             "recalled": self.recalled, "archive": self.archive,
         }  # fmt: skip
-        usual = {"budget": 8_000, "pinned": [], "summarise": None, "tools": True, "recalled": 5, "archive": False}
+        usual = {"budget": 8_000, "pinned": [], "summarise": None, "tools": self.long_term is not None, "recalled": 5, "archive": False}
         found = {key: value for key, value in values.items() if value != usual[key]}
         return found if self.long_term is None else {**found, "long_term": self.long_term.config}
 
