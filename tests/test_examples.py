@@ -1,4 +1,4 @@
-"""Every example runs in a process of its own, from outside the checkout, and prints the line its docstring says."""
+"""Every example runs in a process of its own, from outside the checkout, and prints the lines its docstring says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
+AGENTS = [path for path in EXAMPLES if path.parent.name == "agents"]
 
 
 def test_there_is_one_for_each_level_and_use() -> None:
@@ -20,15 +21,25 @@ def test_there_is_one_for_each_level_and_use() -> None:
     }
 
 
+def test_the_agents_are_short_enough_to_copy() -> None:
+    assert len(AGENTS) >= 10
+    for path in AGENTS:
+        text = path.read_text(encoding="utf-8")
+        assert 15 <= text.count("\n") <= 40, f"{path.name} has {text.count(chr(10))} lines"
+        assert "For a real model" in text, f"{path.name} does not say which line to change for a real model"
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path: Path, tmp_path: Path) -> None:
     doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     expected = [line.removeprefix("Prints: ") for line in doc.splitlines() if line.startswith("Prints: ")]
-    assert len(expected) == 1, f"{path.name} does not say `Prints: ...` in its docstring"
+    assert expected, f"{path.name} does not say `Prints: ...` in its docstring"
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PYTHONWARNINGS": "error"}
     command = [sys.executable, str(path)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert expected[0] in done.stdout.splitlines(), done.stdout
+    printed = iter(done.stdout.splitlines())
+    for line in expected:
+        assert line in printed, f"{line!r} is not printed, or not in this order:\n{done.stdout}"

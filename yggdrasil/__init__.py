@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from yggdrasil.abc.block import Block
     from yggdrasil.abc.context import RunContext
     from yggdrasil.abc.runnable import Runnable
+    from yggdrasil.abc.toolset import Toolset
     from yggdrasil.agent.block import Agent
     from yggdrasil.agent.mcp.toolset import MCP
     from yggdrasil.agent.memory import Memory
-    from yggdrasil.abc.toolset import Toolset
     from yggdrasil.agent.toolset import Tools
     from yggdrasil.core.approval import Answer, Approval
     from yggdrasil.core.blob import Blob
@@ -91,6 +91,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "MCP",
     "Agent",
     "AgentError",
     "Answer",
@@ -114,7 +115,6 @@ __all__ = [
     "LeaseError",
     "Link",
     "Logs",
-    "MCP",
     "Memory",
     "Message",
     "ModelAuthError",

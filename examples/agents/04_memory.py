@@ -2,7 +2,7 @@
 
 For a real model: model = "anthropic:claude-sonnet-4-5".
 Prints: after 40 turns the model is told: Her name is Kara.
-Prints: and 3 messages word for word
+Prints: and 9 messages word for word
 """
 
 from __future__ import annotations

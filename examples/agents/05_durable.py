@@ -15,8 +15,8 @@ from pathlib import Path
 
 from yggdrasil import Agent, ScriptedModel, ToolCall, run_sync, tool
 
-SAILS = ["main sail", "fore sail", "jib"]
-model = ScriptedModel([*(ToolCall(s, "set_sail", {"sail": s}) for s in SAILS), "All three sails are set."])
+TURNS = [ToolCall(s, "set_sail", {"sail": s}) for s in ("main sail", "fore sail", "jib")] + ["All three sails are set."]
+model = ScriptedModel(lambda request: TURNS[sum(m.role == "tool" for m in request.messages)])
 log = Path("sails.log")
 
 
@@ -25,7 +25,7 @@ def set_sail(sail: str) -> str:
     """Set a sail."""
     if sail == "jib" and not Path("killed").exists():
         Path("killed").touch()
-        os._exit(9)  # as if the power had failed
+        os._exit(9)  # the power fails
     log.write_text((log.read_text() + ", " if log.exists() else "") + sail)
     return "set"
 

@@ -1,7 +1,7 @@
 """A tool that needs a person's yes: the run waits, durably, for as long as it takes; the same line goes on with it.
 
 For a real model: model = "anthropic:claude-sonnet-4-5".
-Prints: waits for a person: pay {'to': 'the ferryman', 'silver': 3}
+Prints: waits for a person: pay {'silver': 3, 'to': 'the ferryman'}
 Prints: The ferryman has his silver.
 """
 

@@ -1,6 +1,6 @@
 """An agent is a tool like any other: it works by itself, and only its answer comes back. Budgets nest.
 
-For real models: Agent("openai:gpt-5-mini", ...) and Agent("anthropic:claude-sonnet-4-5", ...).
+For a real models: Agent("openai:gpt-5-mini", ...) and Agent("anthropic:claude-sonnet-4-5", ...).
 Prints: Leave at dawn: the ford is frozen, and the beacon burns.
 Prints: captain asked: scout, scout
 """
@@ -12,7 +12,7 @@ import anyio
 from yggdrasil import Agent, Budget, ScriptedModel, ToolCall
 
 sees = {"ford": "The ford is frozen.", "beacon": "The beacon burns."}
-scouting = ScriptedModel(lambda request: next(seen for place, seen in sees.items() if place in request.messages[-1].text))
+scouting = ScriptedModel(lambda request: next(said for at, said in sees.items() if at in request.messages[-1].text))
 leading = ScriptedModel([
     [ToolCall("1", "scout", {"prompt": "the ford"}), ToolCall("2", "scout", {"prompt": "the beacon"})],
     "Leave at dawn: the ford is frozen, and the beacon burns.",

@@ -2,7 +2,7 @@
 
 For real models: FallbackModel(["openai:gpt-5", "anthropic:claude-sonnet-4-5"]), or "fallback:[openai:gpt-5, ...]".
 Prints: The second one answers.
-Prints: refused: the budget of 3 steps is spent
+Prints: refused: the budget of 3 steps is spent (3 used)
 """
 
 from __future__ import annotations
@@ -33,6 +33,6 @@ def step(number: int) -> str:
 if __name__ == "__main__":
     print(run_sync(careful, "Who is there?").output)
     try:
-        run_sync(Agent(ScriptedModel(wander), tools=[step]), "Walk.", budget=Budget(steps=3))  # or tokens, cost, seconds
+        run_sync(Agent(ScriptedModel(wander), tools=[step]), "Walk.", budget=Budget(steps=3))  # or tokens=, cost=
     except BudgetError as error:
         print("refused:", error.sentence)

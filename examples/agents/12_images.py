@@ -2,7 +2,7 @@
 
 For a real model: model = "openai:gpt-5", or any other that takes images.
 Prints: prompt: 1 text, 1 picture
-Prints: tool: a picture of 67 bytes
+Prints: tool: a picture of 70 bytes
 Prints: The second one shows the ford in snow.
 """
 
@@ -27,6 +27,7 @@ def camera(place: str) -> Blob:
 if __name__ == "__main__":
     answer = run_sync(Agent(model, tools=[camera]), ["What has changed since this was taken?", photo]).output
     asked, after = model.requests[0].messages[-1].parts, model.requests[1].messages[-1].parts
-    print("prompt:", sum(isinstance(p, Text) for p in asked), "text,", sum(isinstance(p, Image) for p in asked), "picture")
+    texts, pictures = (sum(isinstance(p, kind) for p in asked) for kind in (Text, Image))
+    print("prompt:", texts, "text,", pictures, "picture")
     print("tool: a picture of", len(after[0].media[0].blob.data), "bytes")
     print(answer)

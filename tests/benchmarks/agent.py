@@ -163,7 +163,8 @@ async def main() -> None:
     ours, base, _ = await measure(1, 8)
     print(f"{'8 tools of 10 ms in one turn, ms':34}{ours * 1e3:10.2f}{base * 1e3:10.2f}{ours / base:9.2f}")
     ours, base, held = await crowd(1000, 10)
-    print(f"{'1,000 agents of 10 turns, ms':34}{ours * 1e3:10.1f}{base * 1e3:10.1f}{ours / base:9.2f}   {held:.1f} KiB each")
+    figures = f"{ours * 1e3:10.1f}{base * 1e3:10.1f}{ours / base:9.2f}   {held:.1f} KiB each"
+    print(f"{'1,000 agents of 10 turns, ms':34}{figures}")
     _, _, marks = await measure(1000)
     early, late = median_gap(marks, 50, 100) * 1e6, median_gap(marks, 950, 1000) * 1e6
     print(f"turn 50-100: {early:.1f} µs; turn 950-1,000: {late:.1f} µs; ratio {late / early:.2f}")

@@ -107,7 +107,10 @@ class Memory:
             "budget": self.budget, "pinned": list(self.given), "summarise": self.summarise, "tools": self._with_tools,
             "recalled": self.recalled, "archive": self.archive,
         }  # fmt: skip
-        usual = {"budget": 8_000, "pinned": [], "summarise": None, "tools": self.long_term is not None, "recalled": 5, "archive": False}
+        usual = {
+            "budget": 8_000, "pinned": [], "summarise": None, "tools": self.long_term is not None, "recalled": 5,
+            "archive": False,
+        }  # fmt: skip
         found = {key: value for key, value in values.items() if value != usual[key]}
         return found if self.long_term is None else {**found, "long_term": self.long_term.config}
 

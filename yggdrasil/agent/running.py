@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
+from yggdrasil.abc.toolset import Toolset
 from yggdrasil.agent.approving import require_someone
 from yggdrasil.agent.loop import Answered, HandedOver, Loop
 from yggdrasil.agent.results import Results
 from yggdrasil.agent.talk import new_messages, opening
 from yggdrasil.agent.toolbox import Calls
-from yggdrasil.abc.toolset import Toolset
 from yggdrasil.core.links import BLOB
 from yggdrasil.core.messages import Message, ToolResult
 from yggdrasil.errors import ConfigError, StepLimitError, close_names

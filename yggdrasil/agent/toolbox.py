@@ -11,9 +11,9 @@ from yggdrasil.abc.catalog import find
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.abc.tool import FREE, Policy, policy_of
+from yggdrasil.abc.toolset import Toolset
 from yggdrasil.agent.approving import refused, waits
 from yggdrasil.agent.results import Outcome, Results, outcome_from_json, outcome_to_json
-from yggdrasil.abc.toolset import Toolset
 from yggdrasil.core.binding import with_defaults
 from yggdrasil.core.events import ToolCalled, ToolReturned
 from yggdrasil.core.messages import ToolCall, ToolResult, ToolSpec

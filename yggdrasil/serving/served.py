@@ -11,8 +11,8 @@ import anyio
 
 from yggdrasil.abc.hook import Hook
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.agent.toolbox import AnyTool, as_tool, innermost
 from yggdrasil.abc.toolset import Toolset
+from yggdrasil.agent.toolbox import AnyTool, as_tool, innermost
 from yggdrasil.core.blob import Blob, references
 from yggdrasil.core.frozen import thaw
 from yggdrasil.core.ports import Port, Spec, port_type

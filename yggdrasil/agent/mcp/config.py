@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from yggdrasil.agent.mcp.toolset import MCP
 from yggdrasil.abc.toolset import Toolset
+from yggdrasil.agent.mcp.toolset import MCP
 from yggdrasil.errors import ConfigError
 
 

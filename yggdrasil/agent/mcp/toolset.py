@@ -10,11 +10,11 @@ from typing import Any, Self
 import anyio
 
 from yggdrasil.abc.runnable import Runnable
+from yggdrasil.abc.toolset import Toolset
 from yggdrasil.agent.mcp.content import messages_of, part_of, resource_piece
 from yggdrasil.agent.mcp.endpoint import Address, Command, Endpoint
 from yggdrasil.agent.mcp.server import Elicit, Sample, Server
 from yggdrasil.agent.mcp.tool import ServerTool
-from yggdrasil.abc.toolset import Toolset
 from yggdrasil.core.messages import Audio, File, Image, Message, Text
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, ToolServerError

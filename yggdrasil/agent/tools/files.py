@@ -18,9 +18,9 @@ from typing import Any
 
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.abc.tool import Asks, Policy
+from yggdrasil.abc.toolset import Toolset
 from yggdrasil.agent.tools.folder import SIZE, Entry, Folder
 from yggdrasil.agent.tools.plain import in_a_line, plain
-from yggdrasil.abc.toolset import Toolset
 from yggdrasil.core.blob import Blob
 from yggdrasil.errors import PortError
 from yggdrasil.runtime.function import FunctionBlock
