@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from yggdrasil.errors import BudgetError, LeaseError, SpecError, StoreError, ValidationError
+from yggdrasil.errors import BudgetError, LeaseError, SpecError, StoreError, SuspendedError, ValidationError
 
 
 class Exit(NamedTuple):
@@ -21,15 +21,17 @@ INVALID = Exit(3, "a name, a config or a file is wrong: mend it, it can never ru
 HELD = Exit(4, "another process runs this world")
 STORE = Exit(5, "the store refused or failed; nothing that was acknowledged is lost")
 SPENT = Exit(6, "the budget is spent; the same command goes on")
+WAITS = Exit(7, "tool calls wait for a person: yggdrasil approve; then the same command goes on")
 STOPPED = Exit(130, "stopped by Ctrl-C or SIGTERM; the same command goes on")
 
-EXITS = (DONE, FAILED, USAGE, INVALID, HELD, STORE, SPENT, STOPPED)
+EXITS = (DONE, FAILED, USAGE, INVALID, HELD, STORE, SPENT, WAITS, STOPPED)
 
 # The first kind that fits counts.
 _KINDS: tuple[tuple[type[BaseException], Exit], ...] = (
     (LeaseError, HELD),
     (StoreError, STORE),
     (BudgetError, SPENT),
+    (SuspendedError, WAITS),
     (ValidationError, INVALID),
     (SpecError, INVALID),
 )

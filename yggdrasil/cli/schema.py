@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Mapping
 from typing import Any
 
+from yggdrasil.cli.agent_schema import agent_schema
 from yggdrasil.core.config import LEVELS, VERSION, json_schema
 from yggdrasil.errors import ConfigError, close_names
 
@@ -31,7 +31,7 @@ def schema_of(kind: str) -> dict[str, Any]:
     """The JSON Schema of a kind of file in its short form."""
     if kind not in KINDS:
         raise ConfigError(f"no schema of {kind!r}; {close_names(kind, KINDS)}", hint=f"yggdrasil schema {KINDS[0]}")
-    own = _world() if kind == "world" else _agent() if kind == "agent" else json_schema(kind)
+    own = _world() if kind == "world" else agent_schema() if kind == "agent" else json_schema(kind)
     own.pop("title", None)
     return {"$schema": DIALECT, "title": f"Yggdrasil: {kind}", **own}
 
@@ -92,24 +92,3 @@ def _more(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
     names = TOP if name == "world" else EXECUTION
     head = _head("world") if name == "world" else {}
     return {key: {} for key in names if key not in known and key not in head}
-
-
-def _agent() -> dict[str, Any]:
-    from yggdrasil.agent.block import Agent
-
-    ref = _object({"ref": _TEXT}, ("ref",))
-    called = {**_ANY, "properties": {"name": _TEXT, "endpoint_url": _TEXT}}
-    known: dict[str, Any] = {
-        "model": {"anyOf": [_TEXT, called], "description": "provider:model_id"},
-        "instructions": {"anyOf": [_TEXT, ref], "description": "A text, or {ref: prompt.md}."},
-        "tools": {"type": "array", "items": {"anyOf": [_TEXT, _ANY]}, "description": "tool/NAME, agent/NAME, ..."},
-        "max_steps": {"type": "integer", "minimum": 1, "default": 32},
-        "max_retries": {"type": "integer", "minimum": 0, "default": 2},
-        "on_limit": {"enum": ["error", "answer"], "default": "error"},
-        "params": {**_ANY, "description": "The model's own: temperature, max_tokens, ..."},
-        "memory": {"anyOf": [{"type": "boolean"}, _ANY]},
-        "type": {**_TEXT, "default": Agent.block_type},
-    }
-    # whatever an agent takes its file may say
-    arguments: dict[str, Any] = {key: {} for key in inspect.signature(Agent).parameters}
-    return _object({**arguments, **known, **_head("agent")}, ("model",))

@@ -88,12 +88,13 @@ class Thread:
         facts: list[Fact] = []
         if found.started is None:
             self.number = found.runs + 1
-            await self._append([Entry(STARTED, {"run": self.number, "inputs": asked})])
+            await self._append([Entry(STARTED, {"run": self.number, "inputs": asked, "asked": _words(inputs)})])
         else:
             self.number, self.began = found.started.data["run"], found.started.time
             if found.started.data["inputs"] != asked:
+                said = found.started.data.get("asked")
                 raise EffectMismatchError(
-                    "a run with other inputs is under way in this thread",
+                    "a run with other inputs is under way in this thread" + (f": {said[:200]!r}" if said else ""),
                     path=self.stream,
                     hint="run the same line again to finish it, or name another thread",
                 )
@@ -133,6 +134,12 @@ class Thread:
             await anyio.sleep(_LEASE / 3)
             assert self.lease is not None
             self.lease = await self.store.renew(self.lease, seconds=_LEASE)
+
+
+def _words(inputs: Mapping[str, Any]) -> str | None:
+    """What a person asked, so that somebody else can ask it again; None where it was no text."""
+    prompt = inputs.get("prompt")
+    return prompt if isinstance(prompt, str) else None
 
 
 def _signature(inputs: Mapping[str, Any]) -> str:
