@@ -96,7 +96,7 @@ def test_a_run_under_another_gives_back_what_it_spent() -> None:
     run.sequence = 5
     other = run.under(seed=2)
     assert (other.seed, other.device, other.sequence) == (2, "cpu", 5)
-    other.usage = Usage(input_tokens=3)
+    other.count(Usage(input_tokens=3))
     other.sequence = 9
     run.absorb(other)
     assert (run.usage.input_tokens, run.sequence, run.seed) == (3, 9, 1)

@@ -72,6 +72,8 @@ class Tool(Runnable):
         self.inner = inner
         self.name, self.description = name, description
         self.policy = policy.over(policy_of(inner))
+        if bound is not None and not isinstance(bound, Mapping):
+            raise ConfigError(f"bind is {type(bound).__name__}", hint='bind={"input": value}')
         self.bound = dict(bound or {})
         spec = inner.spec
         for key, value in self.bound.items():
