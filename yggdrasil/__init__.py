@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from yggdrasil.abc.runnable import Runnable
     from yggdrasil.abc.toolset import Toolset
     from yggdrasil.agent.block import Agent
+    from yggdrasil.agent.longterm import LongTerm
     from yggdrasil.agent.mcp.toolset import MCP
     from yggdrasil.agent.memory import Memory
     from yggdrasil.agent.toolset import Tools
@@ -79,6 +80,9 @@ if TYPE_CHECKING:
     from yggdrasil.levels.pipeline import Pipeline
     from yggdrasil.levels.stage import Stage
     from yggdrasil.levels.world import World
+    from yggdrasil.models.fallback import FallbackModel
+    from yggdrasil.models.recording import RecordingModel
+    from yggdrasil.models.replay import ReplayModel
     from yggdrasil.models.scripted import ScriptedModel
     from yggdrasil.runtime.approvals import approve, pending
     from yggdrasil.runtime.call import run_sync
@@ -109,12 +113,14 @@ __all__ = [
     "EffectUnknownError",
     "EndWorldError",
     "Event",
+    "FallbackModel",
     "FormatError",
     "Given",
     "Graph",
     "LeaseError",
     "Link",
     "Logs",
+    "LongTerm",
     "Memory",
     "Message",
     "ModelAuthError",
@@ -129,7 +135,9 @@ __all__ = [
     "PortError",
     "Problem",
     "RateLimitError",
+    "RecordingModel",
     "RefusalError",
+    "ReplayModel",
     "Result",
     "RunContext",
     "RunError",
@@ -176,14 +184,18 @@ _HOMES = {
     "Block": "yggdrasil.abc.block",
     "Budget": "yggdrasil.core.budget",
     "Event": "yggdrasil.core.events",
+    "FallbackModel": "yggdrasil.models.fallback",
     "Given": "yggdrasil.core.ports",
     "Graph": "yggdrasil.levels.graph",
     "Link": "yggdrasil.core.links",
     "Logs": "yggdrasil.runtime.logs",
+    "LongTerm": "yggdrasil.agent.longterm",
     "MCP": "yggdrasil.agent.mcp.toolset",
     "Memory": "yggdrasil.agent.memory",
     "Message": "yggdrasil.core.messages",
     "Pipeline": "yggdrasil.levels.pipeline",
+    "RecordingModel": "yggdrasil.models.recording",
+    "ReplayModel": "yggdrasil.models.replay",
     "Result": "yggdrasil.core.result",
     "RunContext": "yggdrasil.abc.context",
     "Runnable": "yggdrasil.abc.runnable",

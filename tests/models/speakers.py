@@ -1,6 +1,6 @@
 """Who can be asked in tests: a script, and two servers that are not ours in three wire formats, told alike what to say.
 
-A turn is words, a ToolCall, or a list of these. A fault is one of FAULTS.
+A turn is words, a ToolCall, a Thinking, or a list of these. A fault is one of FAULTS.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tests.aimock import Aimock
 from tests.models.wires import build, provider_of
 from yggdrasil import errors
 from yggdrasil.abc.model import Model
-from yggdrasil.core.messages import ToolCall
+from yggdrasil.core.messages import Thinking, ToolCall
 from yggdrasil.models.scripted import ScriptedModel
 
 FAULTS: dict[str, type[errors.ModelError]] = {
@@ -101,7 +101,7 @@ class Llmock:
 class Told:
     """npm's aimock, through the SDKs."""
 
-    faults = ("401", "404", "429", "500", "529", "too long", "disconnect", "stall", "bad piece", "bad body")
+    faults = ("401", "404", "429", "500", "529", "too long", "refusal", "disconnect", "stall", "bad piece", "bad body")
 
     def __init__(self, server: Aimock, wire: str) -> None:
         self.server, self.wire = server, wire
@@ -113,6 +113,8 @@ class Told:
             said: dict[str, Any] = {"usage": {"prompt_tokens": 11, "completion_tokens": 7}}
             said |= {"content": words} if words else {}
             said |= {"toolCalls": calls} if calls else {}
+            thought = "".join(p.text for p in parts(turn) if isinstance(p, Thinking))
+            said |= {"reasoning": thought} if thought else {}
             # which turn it is, by how often the model has spoken in what it is shown
             match = {"turnIndex": place} if len(turns) > 1 else {}
             self.server.says(said, match=match)
@@ -126,6 +128,8 @@ class Told:
             server.fails(int(fault), message="no")
         elif fault == "too long":
             server.fails(400, message="prompt is too long: 9 tokens > 8 maximum", type="invalid_request_error")
+        elif fault == "refusal":
+            server.says({"content": " ", "finishReason": "refusal" if self.wire == "anthropic" else "content_filter"})
         elif fault == "disconnect":
             server.says(text, truncateAfterChunks=3)
         elif fault == "stall":
@@ -147,6 +151,7 @@ WHO: Mapping[str, str] = {
 def can(who: str, fault: str) -> bool:
     """Whether this server can be made to break so."""
     kind: Any = Script if who == "script" else Llmock if who.startswith("llmock") else Told
-    if who.startswith("llmock") and (fault == "bad body" or (fault, who) == ("refusal", "llmock-responses")):
+    if who.startswith("llmock") and fault == "bad body":
         return False
-    return fault in kind.faults
+    # neither server has a refusal in the Responses format: tests/models/test_openai_responses.py has
+    return fault in kind.faults and (fault, WHO[who]) != ("refusal", "responses")

@@ -22,8 +22,9 @@ from yggdrasil.core.messages import (
 )
 from yggdrasil.errors import ModelReplyError, RefusalError
 from yggdrasil.models.anthropic import AnthropicModel
-from yggdrasil.models.anthropic_format import request_to_anthropic
+from yggdrasil.models.anthropic_format import counts_of_anthropic, request_to_anthropic
 from yggdrasil.models.profiles import Profile
+from yggdrasil.models.stream import Loose
 from yggdrasil.models.wire import Target
 
 pytestmark = pytest.mark.anyio
@@ -151,6 +152,37 @@ async def test_signed_thinking_comes_and_goes_back_unchanged(odd_server: Any) ->
         ("arguments", '{"deep": {"er'),
         ("arguments", '": [1]}}'),
     ]
+
+
+async def test_what_the_provider_keeps_is_priced(odd_server: Any) -> None:
+    """Of 100 tokens 70 were read from the cache and 20 written to it."""
+    price = {"input": 1, "output": 10, "cached": 0.1, "written": 1.25}
+    whole = json.dumps(message({"type": "text", "text": "Hi."})).encode()
+    cost = (10 * 1 + 70 * 0.1 + 20 * 1.25 + 9 * 10) / 1e6
+    async with odd_server(whole) as url, odd_server(STREAMED, content_type="text/event-stream") as other:
+        reply = await AnthropicModel("claude-x", endpoint_url=url, price=price).reply(HELLO)
+        streamed = await AnthropicModel("claude-x", endpoint_url=other, price=price).reply(HELLO, delta=lambda *_: None)
+    assert reply.usage.cost == pytest.approx(cost)
+    assert streamed.usage.cost == pytest.approx(cost)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (None, {}),
+        (7, {}),
+        ({"cache_creation_input_tokens": "9"}, {}),
+        ({"cache_creation_input_tokens": True, "cache_creation": 7}, {}),
+        ({"cache_creation_input_tokens": -9, "cache_creation": []}, {}),
+        ({"cache_creation_input_tokens": 9}, {"cache_write_tokens": 9}),
+        (
+            {"cache_creation_input_tokens": 9, "cache_creation": {"ephemeral_1h_input_tokens": 4}},
+            {"cache_write_tokens": 9, "cache_write_1h_tokens": 4},
+        ),
+    ],
+)
+def test_what_was_kept_is_counted(usage: Any, expected: dict[str, int]) -> None:
+    assert counts_of_anthropic(json.loads(json.dumps({"usage": usage}), object_hook=Loose)) == expected
 
 
 async def test_the_thinking_of_others_and_empty_words_do_not_go_out() -> None:

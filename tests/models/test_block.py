@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from yggdrasil import ConfigError, PortError, ScriptedModel, SecretError, UnknownTypeError
+from yggdrasil import Blob, ConfigError, PortError, ScriptedModel, SecretError, UnknownTypeError
 from yggdrasil.abc.block import Block
 from yggdrasil.core.events import ModelCalled, ModelReplied, Token
 from yggdrasil.core.messages import assistant, user
 from yggdrasil.models.block import SPEC, AnthropicBlock, ApiBlock, OpenAIBlock, ScriptedBlock
 from yggdrasil.runtime.registry import REGISTRY
+from yggdrasil.testing import check_runnable
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +68,19 @@ async def test_a_config_rebuilds_it(build: Callable[..., Block]) -> None:
     config = json.loads(json.dumps(model.config))
     assert config["params"] == {"temperature": 0.5}
     assert REGISTRY.build(model.block_type, config).config == config  # type: ignore[attr-defined]
+
+
+async def test_the_contract_of_what_runs(build: Callable[..., Block], anyio_backend: str) -> None:
+    if anyio_backend == "asyncio":
+        await check_runnable(build, {"prompt": "Hello", "system": "Be brief."})
+
+
+async def test_pictures_are_seen_by_anthropic_as_well(llmock: Any) -> None:
+    config = {"provider": "anthropic", "model_id": "m", "endpoint_url": llmock.base_url("anthropic")}
+    seeing: Any = REGISTRY.build("vlm/api", config)
+    assert (await seeing.run({"prompt": "What is it?", "image": Blob(b"\x89PNG", "image/png")}))["text"]
+    sent = llmock.last_request.body["messages"][0]["content"]
+    assert [part["type"] for part in sent] == ["image", "text"]
 
 
 async def test_what_is_sent(llmock: Any) -> None:

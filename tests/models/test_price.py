@@ -70,6 +70,27 @@ async def test_letters_and_seconds() -> None:
     assert (await priced(once, "openai", ["whisper-1"], own=True, counts=heard)).cost == pytest.approx(0.006)
 
 
+async def test_what_is_kept_and_what_is_heard_have_prices_of_their_own() -> None:
+    async def cost(provider: str, model: str, **counts: float) -> float | None:
+        return (await priced(SOME, provider, [model], own=True, counts=counts)).cost
+
+    claude = 400 * 0.3e-6 + 500 * 15e-6
+    assert await cost("anthropic", "claude-sonnet-4-5", cache_write_tokens=200) == pytest.approx(
+        claude + 400 * 3e-6 + 200 * 3.75e-6
+    )
+    assert await cost(
+        "anthropic", "claude-sonnet-4-5", cache_write_tokens=200, cache_write_1h_tokens=50
+    ) == pytest.approx(claude + 400 * 3e-6 + 150 * 3.75e-6 + 50 * 6e-6)
+    plain = SOME.replace(cached_tokens=0)
+    heard = {"input_audio_tokens": 600, "output_audio_tokens": 400}
+    loud = await priced(plain, "openai", ["gpt-audio"], own=True, counts=heard)
+    assert loud.cost == pytest.approx(400 * 2.5e-6 + 600 * 32e-6 + 100 * 10e-6 + 400 * 64e-6)
+    silent = await priced(plain, "openai", ["gpt-5"], own=True, counts=heard)
+    assert (silent.cost, silent.unpriced) == (None, 1), "sounds are not priced as words"
+    painted = await priced(plain, "openai", ["gpt-image-1.5"], own=True, counts={"output_image_tokens": 500})
+    assert painted.cost == pytest.approx(1000 * 5e-6 + 500 * 32e-6)
+
+
 async def test_as_said() -> None:
     said = price_of({"input": 1, "output": 2, "cached": 0.1}, "openai:m")
     assert said is not None
@@ -80,6 +101,10 @@ async def test_as_said() -> None:
     assert plain is not None
     assert plain.of(SOME) == pytest.approx((1000 + 1000) / 1e6)
     assert price_of(None, "openai:m") is None
+    kept = price_of({"input": 1, "output": 2, "written": 1.25}, "anthropic:m")
+    assert kept is not None
+    assert kept.of(SOME, 200) == pytest.approx((400 * 1 + 400 * 1 + 200 * 1.25 + 500 * 2) / 1e6)
+    assert plain.of(SOME, 200) == plain.of(SOME)
 
 
 WRONG = [

@@ -400,6 +400,29 @@ async def test_no_more_requests_at_once_than_allowed(make: Any, llmock: Any) -> 
     assert time.monotonic() - began >= 0.45
 
 
+async def test_no_more_requests_in_a_minute_than_allowed(make: Any, llmock: Any) -> None:
+    await make().reply(HELLO)  # without a limit nothing is counted
+    models = [make(requests_per_minute=3), make()]
+    async with anyio.create_task_group() as group:
+        group.cancel_scope.deadline = anyio.current_time() + 0.5
+        for index in range(5):
+            group.start_soon(models[index % 2].reply, HELLO)
+    assert len(llmock.requests) == 1 + 3
+
+
+async def test_no_more_tokens_in_a_minute_than_allowed(make: Any, llmock: Any) -> None:
+    """Each may take 900 of 3000, so that three go out; as they take fewer, the others follow."""
+    await make().reply(HELLO)
+    llmock.delay(0.15, times=None)
+    model, request = make(tokens_per_minute=3000), Request([user("Hello")], params={"max_tokens": 900})
+    async with anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(model.reply, request)
+    records = llmock.requests[1:]
+    assert len(records) == 5
+    assert max(sum(s.started_at <= r.started_at < s.ended_at for s in records) for r in records) == 3
+
+
 async def test_cancelling_ends_the_call_at_once(make: Any, llmock: Any) -> None:
     llmock.delay(5)
     model = make()

@@ -10,8 +10,19 @@ import pytest
 
 from tests.models.speakers import FAULTS, STREAMED, WHO, Llmock, Script, Speaker, Told, can
 from yggdrasil import Agent, tool
-from yggdrasil.core.messages import Message, Reply, Request, ToolCall, ToolResult, ToolSpec, system, user
-from yggdrasil.errors import RateLimitError
+from yggdrasil.core.messages import (
+    Message,
+    Reply,
+    Request,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    system,
+    user,
+)
+from yggdrasil.errors import ModelTransientError, RateLimitError
 from yggdrasil.models.retry import Retrying
 
 pytestmark = pytest.mark.anyio
@@ -89,6 +100,22 @@ async def test_two_calls_in_one_reply_keep_their_order_and_their_ids_apart(speak
 
 
 @both
+@pytest.mark.parametrize("who", [w for w in WHO if not w.startswith("llmock")])  # which does not think
+async def test_thinking_comes_before_words_and_goes_back(speaker: Speaker, stream: bool) -> None:
+    speaker.says([Thinking("A ford, or a fjord?"), "A ford."], "Yes.")
+    model = speaker.model()
+    messages = [user("What is it?")]
+    reply, pieces = await ask(model, Request(messages), stream)
+    assert [type(p) for p in reply.message.parts] == [Thinking, Text]
+    assert reply.message.parts[0].text == "A ford, or a fjord?"  # type: ignore[union-attr]
+    assert (reply.message.text, reply.finish) == ("A ford.", "stop")
+    heard = {kind: "".join(text for part, text in pieces if part == kind) for kind in ("thinking", "text")}
+    assert heard == ({"thinking": "A ford, or a fjord?", "text": "A ford."} if stream else {"thinking": "", "text": ""})
+    answer, _ = await ask(model, Request([*messages, reply.message, user("Sure?")]), stream)
+    assert answer.message.text == "Yes."
+
+
+@both
 @pytest.mark.parametrize("way", ["native", "tool", "prompt"])
 async def test_a_typed_answer_is_json_text_whatever_the_way(speaker: Speaker, way: str, stream: bool) -> None:
     answer = {"name": "Kåre", "age": 9}
@@ -119,6 +146,15 @@ async def test_faults_are_typed_errors(speaker: Speaker, fault: str) -> None:
             assert caught.value.retry_after
         if isinstance(speaker, Script):
             speaker.turns.clear()
+
+
+@both
+@pytest.mark.parametrize("who", [w for w in WHO if w.startswith("aimock")])
+async def test_who_hangs_up_before_a_word(speaker: Told, stream: bool) -> None:
+    speaker.says("never")
+    speaker.server.chaos(disconnectRate=1)
+    with pytest.raises(ModelTransientError, match="the connection to"):
+        await ask(speaker.model(), HELLO, stream)
 
 
 async def test_a_fault_that_passes_is_waited_out(speaker: Speaker) -> None:

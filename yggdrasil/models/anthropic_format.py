@@ -26,7 +26,7 @@ from yggdrasil.core.messages import (
 )
 from yggdrasil.errors import ModelReplyError, RefusalError
 from yggdrasil.models.openai_responses import SIGNED
-from yggdrasil.models.parts import cannot, check_media, coded, misplaced, text_of
+from yggdrasil.models.parts import cannot, check_media, coded, count_in, misplaced, text_of
 from yggdrasil.models.stream import plain
 from yggdrasil.models.wire import Target
 
@@ -228,6 +228,15 @@ def made_of(
     if ended != "length":
         ended = "tool_calls" if any(isinstance(p, ToolCall) for p in parts) else "stop"
     return Reply(Message("assistant", tuple(parts) or (Text(""),)), usage, ended, served_by, reply_id)
+
+
+def counts_of_anthropic(answer: Any) -> dict[str, float]:
+    """How many of the tokens that were read a `message` (or a stream) had written to the cache: they cost more."""
+    usage = answer.usage
+    written = count_in(usage, "cache_creation_input_tokens")
+    hour = count_in(getattr(usage, "cache_creation", None), "ephemeral_1h_input_tokens")
+    counts = {"cache_write_tokens": written, "cache_write_1h_tokens": min(hour, written)}
+    return {name: count for name, count in counts.items() if count}
 
 
 def usage_of_anthropic(usage: Any, before: Usage | None = None) -> Usage:

@@ -11,6 +11,7 @@ from yggdrasil.abc.model import Delta
 from yggdrasil.core.messages import Part, Reply, Text, Thinking, ToolCall, Usage
 from yggdrasil.errors import StreamError
 from yggdrasil.models.anthropic_format import (
+    counts_of_anthropic,
     made_of,
     part_of,
     reply_from_anthropic,
@@ -32,6 +33,7 @@ class AnthropicStream:
         self._finish: str | None = None
         self._details: Any = None
         self._ended = False
+        self.usage: Any = None  # as it was told first: what was read and kept does not change
         self._usage = Usage(requests=1)
         self._served_by = self._id = ""
 
@@ -50,7 +52,8 @@ class AnthropicStream:
             self._blocks[event.index] = _Block(event.content_block, self._delta, self._answer)
         elif kind == "message_start":
             self._served_by, self._id = str(event.message.model), str(event.message.id)
-            self._usage = usage_of_anthropic(event.message.usage)
+            self.usage = event.message.usage
+            self._usage = usage_of_anthropic(self.usage)
         elif kind == "message_delta":
             self._finish = event.delta.stop_reason or self._finish
             self._details = event.delta.stop_details
@@ -113,5 +116,6 @@ MESSAGES = WireFormat(
     request_to_anthropic,
     reply_from_anthropic,
     AnthropicStream,
+    counts_of_anthropic,
 )
 """The Messages API."""

@@ -10,8 +10,9 @@ from yggdrasil.abc.context import RunContext
 from yggdrasil.core.messages import Usage
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, ModelReplyError
+from yggdrasil.models.parts import count_in
 from yggdrasil.models.rate import estimate_text
-from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions, number_of
+from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions
 from yggdrasil.runtime.group import concurrently
 
 SPEC = Spec.declare(
@@ -117,7 +118,7 @@ def _read(answer: Any, at: str, count: int, dimensions: int | None) -> Answer:
     if len(lengths) != 1 or (dimensions is not None and lengths != {dimensions}):
         wanted = f", not {dimensions}" if dimensions is not None else ""
         raise ModelReplyError(f"{at} sent vectors of {' and '.join(map(str, sorted(lengths)))} numbers{wanted}")
-    return Answer(vectors, Usage(number_of(getattr(answer, "usage", None), "prompt_tokens"), requests=1))
+    return Answer(vectors, Usage(count_in(getattr(answer, "usage", None), "prompt_tokens"), requests=1))
 
 
 def _vector(sent: Any, at: str) -> list[float]:

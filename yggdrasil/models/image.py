@@ -12,9 +12,10 @@ from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import Usage
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, ModelReplyError, PortError
+from yggdrasil.models.parts import count_in
 from yggdrasil.models.places import blobs_of
 from yggdrasil.models.rate import estimate_text
-from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions, number_of
+from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions
 
 SPEC = Spec.declare(
     [
@@ -96,9 +97,14 @@ def _read(answer: Any, at: str, count: int) -> Answer:
         many = f"{len(images)} of {count} pictures" if images else "no picture"
         raise ModelReplyError(f"{at} sent {many}", hint="params: {response_format: b64_json}")
     usage = getattr(answer, "usage", None)
-    seen = number_of(getattr(usage, "input_tokens_details", None), "image_tokens")
-    tokens = Usage(number_of(usage, "input_tokens"), number_of(usage, "output_tokens"), requests=1)
-    return Answer(images[:count], tokens, {"input_image_tokens": seen} if seen else {})
+    tokens = Usage(count_in(usage, "input_tokens"), count_in(usage, "output_tokens"), requests=1)
+    counts = {
+        "input_image_tokens": count_in(getattr(usage, "input_tokens_details", None), "image_tokens"),
+        # where the server does not say which is which, all that came are pictures
+        "output_image_tokens": count_in(getattr(usage, "output_tokens_details", None), "image_tokens")
+        or tokens.output_tokens,
+    }
+    return Answer(images[:count], tokens, {name: number for name, number in counts.items() if number})
 
 
 def _picture(sent: Any, at: str) -> Blob:

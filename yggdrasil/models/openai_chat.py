@@ -33,6 +33,7 @@ from yggdrasil.models.parts import (
     cannot,
     check_media,
     coded,
+    count_in,
     link,
     misplaced,
     text_of,
@@ -224,6 +225,16 @@ def usage_of(usage: Any) -> Usage:
     )
 
 
+def counts_of_chat(answer: Any) -> dict[str, float]:
+    """How many of the tokens of a `chat.completion` (or a stream) were sounds, which have a price of their own."""
+    usage = answer.usage
+    counts = {
+        "input_audio_tokens": count_in(getattr(usage, "prompt_tokens_details", None), "audio_tokens"),
+        "output_audio_tokens": count_in(getattr(usage, "completion_tokens_details", None), "audio_tokens"),
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
 class ChatStream:
     """Puts the chunks of one stream together."""
 
@@ -236,6 +247,7 @@ class ChatStream:
         self._refusal: list[str] = []
         self._calls: list[_Call] = []
         self._finish: str | None = None
+        self.usage: Any = None
         self._usage = Usage(requests=1)
         self._served_by = self._id = ""
 
@@ -250,6 +262,7 @@ class ChatStream:
         self._served_by = self._served_by or str(chunk.model or "")
         self._id = self._id or str(chunk.id or "")
         if chunk.usage is not None:
+            self.usage = chunk.usage
             self._usage = usage_of(chunk.usage)
         for choice in chunk.choices or ():
             if choice.index:
@@ -303,5 +316,12 @@ class _Call:
         self.arguments: list[str] = []
 
 
-CHAT = WireFormat(("model", "messages"), lambda sdk: sdk.chat.completions, request_to_chat, reply_from_chat, ChatStream)
+CHAT = WireFormat(
+    ("model", "messages"),
+    lambda sdk: sdk.chat.completions,
+    request_to_chat,
+    reply_from_chat,
+    ChatStream,
+    counts_of_chat,
+)
 """Chat Completions."""

@@ -35,6 +35,12 @@ def arguments_of(text: str) -> Mapping[str, Any] | str:
     return value if isinstance(value, dict) else text
 
 
+def count_in(counted: Any, name: str) -> int:
+    """A count of a `usage` object or of its details; 0 where the server has counted nothing."""
+    value = getattr(counted, name, None)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
 def coded(blob: Blob) -> str:
     """Bytes as base64."""
     return base64.b64encode(blob.data).decode()

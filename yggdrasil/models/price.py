@@ -25,27 +25,36 @@ _PRICES = {
     "output_tokens": ("output_mtok",),
     "input_characters": ("input_mchars",),
     "audio_seconds": ("audio_hours", "input_audio_hours"),
+    "input_audio_tokens": ("input_audio_mtok",),
+    "output_audio_tokens": ("output_audio_mtok",),
 }
 _NO_COUNTS: Mapping[str, float] = {}
 
 
 class Price(Value):
-    """Dollars per million tokens. `cached`: of those that the provider had kept; as `input` when it is None."""
+    """Dollars per million tokens.
+
+    cached    of those that the provider had kept; as `input` when it is None
+    written   of those that it keeps from now on, where that costs more (Anthropic); as `input` when it is None
+    """
 
     input: float
     output: float
     cached: float | None = None
+    written: float | None = None
 
-    def of(self, usage: Usage) -> float:
-        """Dollars."""
+    def of(self, usage: Usage, written: float = 0) -> float:
+        """Dollars; `written` are the tokens among those that were read which the provider keeps from now on."""
         kept = min(usage.cached_tokens, usage.input_tokens)
+        new = min(written, usage.input_tokens - kept)
         cached = self.input if self.cached is None else self.cached
-        fresh = (usage.input_tokens - kept) * self.input
-        return (fresh + kept * cached + usage.output_tokens * self.output) / _MILLION
+        keeping = self.input if self.written is None else self.written
+        read = (usage.input_tokens - kept - new) * self.input + kept * cached + new * keeping
+        return (read + usage.output_tokens * self.output) / _MILLION
 
 
 def price_of(said: Mapping[str, Any] | None, model: str) -> Price | None:
-    """The `price` option: {"input": 2.5, "output": 10, "cached": 0.25?}, dollars per million tokens."""
+    """The `price` option: {"input": 2.5, "output": 10, "cached": 0.25?, "written": 3?}, dollars per million tokens."""
     if said is None:
         return None
     hint = "price: {input: 2.5, output: 10.0}  (dollars per million tokens)"
@@ -83,7 +92,8 @@ async def priced(
     """
     found = None
     if price is not None:
-        found = price.of(usage) if usage.input_tokens or usage.output_tokens else None
+        written = counts.get("cache_write_tokens", 0)
+        found = price.of(usage, written) if usage.input_tokens or usage.output_tokens else None
     elif own:
         if _LIST not in sys.modules:
             await anyio.to_thread.run_sync(_load)  # a third of a second that the event loop must not be held for

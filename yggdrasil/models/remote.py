@@ -99,21 +99,22 @@ class RemoteModel(Model):
 
         async with found.place(self.limits, lambda: estimate(said)) as place:
 
-            async def perform() -> Reply:
+            async def perform() -> tuple[Reply, Mapping[str, float]]:
                 create = wire.resource(place.sdk).with_streaming_response.create
                 async with create(**arguments, stream=streaming) as response:
                     if delta is None:
-                        return wire.read(await read_whole(response), self.name)
+                        whole = await read_whole(response)
+                        return wire.read(whole, self.name), wire.counts(whole)
                     parts = wire.collect(self.name, delta, answer)
                     await read_events(response, parts.add)
-                    return parts.reply()
+                    return parts.reply(), wire.counts(parts)
 
-            reply = await connection.guard(
+            reply, counts = await connection.guard(
                 perform, where=endpoint, secret=secret, variable=self.variable, streaming=streaming
             )
             place.used(reply.usage)
         served = (self.model_id, reply.model) if reply.model else (self.model_id,)
         tier = request.params.get("service_tier")
-        usage = await priced(reply.usage, self.provider, served, own=own, price=self.price, tier=tier)
+        usage = await priced(reply.usage, self.provider, served, own=own, price=self.price, tier=tier, counts=counts)
         reply = reply.replace(usage=usage)
         return answered(reply, answer) if answer else reply

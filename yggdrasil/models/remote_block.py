@@ -254,9 +254,3 @@ def _as_file(value: Any) -> Any:
     if isinstance(value, list) and value and all(isinstance(item, Blob) for item in value):
         return [_as_file(item) for item in value]
     return value
-
-
-def number_of(usage: Any, name: str) -> int:
-    """A count of a `usage` object; 0 where the server has counted nothing."""
-    value = getattr(usage, name, None)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -10,8 +10,9 @@ from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import Usage
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, ModelReplyError
+from yggdrasil.models.parts import count_in
 from yggdrasil.models.rate import estimate_text
-from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions, number_of
+from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions
 
 Task = Literal["speak", "transcribe"]
 
@@ -128,6 +129,6 @@ def _text(answer: Any, at: str) -> Answer:
     seconds = getattr(usage, "seconds", None)
     if isinstance(seconds, int | float) and seconds > 0:
         return Answer(text, Usage(requests=1), {"audio_seconds": seconds, "input_audio_seconds": seconds})
-    heard = number_of(getattr(usage, "input_token_details", None), "audio_tokens")
-    tokens = Usage(number_of(usage, "input_tokens"), number_of(usage, "output_tokens"), requests=1)
+    heard = count_in(getattr(usage, "input_token_details", None), "audio_tokens")
+    tokens = Usage(count_in(usage, "input_tokens"), count_in(usage, "output_tokens"), requests=1)
     return Answer(text, tokens, {"input_audio_tokens": heard} if heard else {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from yggdrasil.abc.model import Delta
@@ -40,6 +40,10 @@ class Collector(Protocol):
         """The whole; StreamError when the stream ended early."""
 
 
+def _nothing(answer: Any) -> Mapping[str, float]:
+    return {}
+
+
 class WireFormat(Value):
     """One API.
 
@@ -48,6 +52,7 @@ class WireFormat(Value):
     body       a request as JSON; ModelRequestError for what the format cannot carry
     read       a whole answer as a Reply; ModelReplyError when it is none, RefusalError when the model refused
     collect    a Collector: for messages the model's name, who is told each piece, the tool whose arguments are text
+    counts     of a whole answer or a Collector, what has a price of its own besides a Usage, as the price list calls it
     """
 
     named: tuple[str, ...]
@@ -55,3 +60,4 @@ class WireFormat(Value):
     body: Callable[[Request, Target], dict[str, Any]]
     read: Callable[[Any, str], Reply]
     collect: Callable[[str, Delta, str], Collector]
+    counts: Callable[[Any], Mapping[str, float]] = _nothing
