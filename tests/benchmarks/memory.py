@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import statistics
 import sys
@@ -110,6 +111,7 @@ async def growth() -> Series:
     for number in range(TURNS):
         await ours.run(question(number))
         sent.clear()
+        gc.collect()
         held[number] = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     return {"held by the process, bytes": list(held)}

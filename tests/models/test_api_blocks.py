@@ -16,8 +16,9 @@ from yggdrasil.core.events import ModelCalled, ModelReplied
 from yggdrasil.core.messages import user
 from yggdrasil.models.block import SEEING, ApiBlock, SeeingBlock
 from yggdrasil.models.embedding import EmbeddingBlock
-from yggdrasil.models.image import ImageBlock
+from yggdrasil.models.image import ImageBlock, pictures_of
 from yggdrasil.models.speech import SpeechBlock
+from yggdrasil.models.stream import Loose
 from yggdrasil.runtime.registry import REGISTRY
 from yggdrasil.storage.memory import MemoryStore
 from yggdrasil.testing import check_runnable
@@ -285,6 +286,24 @@ async def test_several_pictures(odd_server: Any) -> None:
             await ImageBlock("openai:m", endpoint_url=url, count=3).run("fjords")
     assert (result["image"], result["images"]) == (PICTURE, [PICTURE, PICTURE])
     assert (result.usage.input_tokens, result.usage.output_tokens) == (9, 100)
+
+
+@pytest.mark.parametrize(
+    ("details", "counts"),
+    [
+        ({}, {"output_image_tokens": 100}),
+        (
+            {"input_tokens_details": {"image_tokens": 4}, "output_tokens_details": {"image_tokens": 90}},
+            {"input_image_tokens": 4, "output_image_tokens": 90},
+        ),
+        ({"input_tokens_details": 7, "output_tokens_details": {"image_tokens": "9"}}, {"output_image_tokens": 100}),
+    ],
+)
+def test_tokens_of_pictures_are_counted_apart(details: Any, counts: dict[str, int]) -> None:
+    said = {"data": [{"b64_json": base64.b64encode(PNG).decode()}], "usage": {"output_tokens": 100, **details}}
+    answer = pictures_of(json.loads(json.dumps(said), object_hook=Loose), "here", 1)
+    assert answer.counts == counts
+    assert answer.usage.output_tokens == 100
 
 
 async def test_what_an_edit_sends(server: Aimock) -> None:

@@ -97,6 +97,16 @@ async def test_what_is_sent(llmock: Any) -> None:
     ]
 
 
+async def test_the_providers_own_options(llmock: Any) -> None:
+    url, price = llmock.base_url("anthropic"), {"input": 1, "output": 2}
+    config = {"model_id": "m", "endpoint_url": url, "options": {"cache": False, "price": price, "timeout": 30}}
+    made: Any = REGISTRY.build("llm/anthropic", config)
+    usage = (await made.run("Hello")).usage
+    assert usage.cost == pytest.approx((usage.input_tokens + 2 * usage.output_tokens) / 1e6)
+    assert "cache_control" not in json.dumps(llmock.last_request.body)
+    assert made.config["options"] == config["options"]
+
+
 async def test_a_script_of_ones_own() -> None:
     model = ScriptedModel(["one", "two"])
     node = ScriptedBlock(model)
@@ -111,7 +121,11 @@ async def test_a_script_of_ones_own() -> None:
         (lambda: ApiBlock("openai:m", "m"), ConfigError),
         (lambda: ApiBlock("openai", ""), ConfigError),
         (lambda: ApiBlock("openai", "m", options={"speed": 3}), ConfigError),
+        (lambda: ApiBlock("openai", "m", options={"endpoint_url": "http://127.0.0.1:1"}), ConfigError),
+        (lambda: ApiBlock(model="openai:m", options={"endpoint_url": "http://127.0.0.1:1"}), ConfigError),
         (lambda: OpenAIBlock("m", attempts=0), ConfigError),
+        (lambda: OpenAIBlock("m", options={"attempts": 3}), ConfigError),
+        (lambda: OpenAIBlock("m", options={"cache": True}), ConfigError),
         (lambda: AnthropicBlock("m", endpoint_url="http://me:secret@127.0.0.1"), SecretError),
         (lambda: ScriptedBlock("nobody"), UnknownTypeError),
         (lambda: REGISTRY.build("llm/openai", {"model": "m"}), ConfigError),

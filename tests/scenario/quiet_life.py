@@ -2,8 +2,9 @@
 
     python quiet_life.py REPORT WHAT [URL]
 
-WHAT is `imports`, `life`, `model` (which asks the model at URL) or `loud` (which opens what it should not). REPORT is
-written as JSON: every address connected to, sent to or bound, every name looked up, every program started.
+WHAT is `life` (all imports, then an agent, a graph and a world), `model` (which asks the model at URL) or `loud`
+(which opens what it should not). REPORT is written as JSON: every address connected to, sent to or bound, every name
+looked up, every program started.
 """
 
 from __future__ import annotations
@@ -123,9 +124,11 @@ def main() -> None:
     import anyio
 
     report, what, *more = sys.argv[1:]
-    if what in ("imports", "loud"):
-        {"imports": imports, "loud": loud}[what]()
+    if what == "loud":
+        loud()
     else:
+        if what == "life":
+            imports()
         anyio.run({"life": life, "model": model}[what], *more)
     Path(report).write_text(json.dumps(seen))
 

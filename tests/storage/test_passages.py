@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import sqlite3
 import subprocess
@@ -224,13 +223,28 @@ async def test_a_changed_text_is_noticed(tmp_path: Path) -> None:
             await texts(one, "ford")
 
 
+WRITTEN = [f"passage number {n} about the ford {'x' * 200}" for n in range(200)]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A file of passages, before it is damaged."""
+    path = tmp_path_factory.mktemp("whole") / "m.db"
+
+    async def write() -> None:
+        async with shelf(path) as one:
+            await one.do(replace_all("a", [(note(text), None, "") for text in WRITTEN]))
+
+    anyio.run(write)
+    return path.read_bytes()
+
+
 @pytest.mark.parametrize("seed", range(12))
-async def test_a_damaged_file_is_a_typed_error_or_gives_what_was_written(seed: int, tmp_path: Path) -> None:
+async def test_a_damaged_file_is_a_typed_error_or_gives_what_was_written(
+    seed: int, whole: bytes, tmp_path: Path
+) -> None:
     path = tmp_path / "m.db"
-    written = [f"passage number {n} about the ford {'x' * 200}" for n in range(200)]
-    async with shelf(path) as one:
-        await put(one, *written)
-    content = bytearray(path.read_bytes())
+    content = bytearray(whole)
     pick = random.Random(seed)
     for _ in range(200):
         content[pick.randrange(len(content) if seed % 2 else 4096 * 4)] = pick.randrange(256)
@@ -238,7 +252,7 @@ async def test_a_damaged_file_is_a_typed_error_or_gives_what_was_written(seed: i
     with suppress(CorruptError, FormatError):
         async with shelf(path) as one:
             found = [p.text for p, _, _ in await one.do(all_of("a"))] + await texts(one, "ford")
-            assert set(found) <= set(written)
+            assert set(found) <= set(WRITTEN)
 
 
 async def test_users_in_one_process_share_a_thread(tmp_path: Path) -> None:
@@ -255,19 +269,10 @@ async def test_users_in_one_process_share_a_thread(tmp_path: Path) -> None:
 # --- other processes
 
 
-async def _write(path: str, name: str) -> None:
-    """Add for ever; say each once it is acknowledged."""
-    async with shelf(Path(path)) as one:
-        for number in range(10**9):
-            text = f"{name} note {number} of the ford"
-            await one.do(add("a", note(text), packed([1.0, number]), "m"))
-            os.write(1, json.dumps(text).encode() + b"\n")
-
-
 @contextmanager
 def writer(path: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
-    code = f"import anyio; from tests.storage.test_passages import _write; anyio.run(_write, {str(path)!r}, {name!r})"
-    started = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", "tests.storage.passage_writer", str(path), name]
+    started = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     try:
         yield started
     finally:

@@ -153,7 +153,7 @@ CALLED = ["calculator", "clock", "dice", "files", "file_writer", "search", "web_
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_whatever_a_model_sends_is_answered_or_refused(data: st.DataObject, place: Path) -> None:
     name = data.draw(st.sampled_from(CALLED))
     tool = build(name, root=str(place)) if "root" in CONFIGS[name] else build(name)

@@ -69,8 +69,21 @@ class _ModelBlock(Block):
         return {"text": reply.message.text, "message": reply.message, "usage": reply.usage}
 
 
+def _with(options: Mapping[str, Any], said: Mapping[str, Any], block_type: str) -> dict[str, Any]:
+    """All of them; ConfigError for an option that the block has under its own name."""
+    for name in options:
+        if name in said:
+            raise ConfigError(f"options of {block_type} has {name!r}, which it takes by itself", hint=f"{name}: ...")
+    return {**said, **options}
+
+
 class _ProvidedBlock(_ModelBlock):
-    """A model of one provider. params: the model's own (temperature, max_tokens, ...); attempts: tries in all."""
+    """A model of one provider.
+
+    params    the model's own: temperature, max_tokens, ...
+    attempts  tries in all
+    options   the provider's others: timeout, stall, requests_per_minute, tokens_per_minute, price, profile, ...
+    """
 
     provider: str
 
@@ -82,18 +95,20 @@ class _ProvidedBlock(_ModelBlock):
         params: Mapping[str, Any] = _NO_PARAMS,
         attempts: int = 3,
         max_concurrent_requests: int | None = None,
+        options: Mapping[str, Any] = _NO_PARAMS,
     ) -> None:
         self.model_id = model_id
         self.endpoint_url = endpoint_url
         self.params = dict(params)
         self.attempts = attempts
         self.max_concurrent_requests = max_concurrent_requests
-        self._model = resolve(
-            f"{self.provider}:{model_id}",
-            endpoint_url=endpoint_url,
-            attempts=attempts,
-            max_concurrent_requests=max_concurrent_requests,
-        )
+        self.options = dict(options)
+        said = {
+            "endpoint_url": endpoint_url,
+            "attempts": attempts,
+            "max_concurrent_requests": max_concurrent_requests,
+        }
+        self._model = resolve(f"{self.provider}:{model_id}", **_with(options, said, self.block_type))
 
 
 class OpenAIBlock(_ProvidedBlock):
@@ -136,12 +151,13 @@ class ApiBlock(_ModelBlock):
         self.params = dict(params)
         self.options = dict(options)
         if model is not None and provider is None and model_id is None and backend == "api":
-            self._model = resolve(model, endpoint_url=endpoint_url, **options)
+            self._model = resolve(model, **_with(options, {"endpoint_url": endpoint_url}, self.block_type))
             return
         if not isinstance(provider, str) or ":" in provider:
             raise ConfigError(f"provider is {provider!r}; there are {', '.join(providers())}", hint="provider: openai")
         place = place_of(self.block_type, None if model is None else str(model), provider, model_id, None, backend)
-        self._model = resolve(f"{place.provider}:{place.model_id}", endpoint_url=endpoint_url, **options)
+        said = _with(options, {"endpoint_url": endpoint_url}, self.block_type)
+        self._model = resolve(f"{place.provider}:{place.model_id}", **said)
 
 
 class SeeingBlock(ApiBlock):

@@ -75,7 +75,7 @@ class ImageBlock(RemoteBlock):
             {**body, "n": self.count},
             ("model", "prompt", "image", "mask"),
             _edit if given else _generate,
-            lambda answer, at: _read(answer, at, self.count),
+            lambda answer, at: pictures_of(answer, at, self.count),
             estimate_text(inputs["prompt"]),
         )
         images = (await self.ask(call, ctx)).value
@@ -90,7 +90,8 @@ async def _edit(sdk: Any, arguments: dict[str, Any]) -> Any:
     return await sdk.images.edit(**arguments)
 
 
-def _read(answer: Any, at: str, count: int) -> Answer:
+def pictures_of(answer: Any, at: str, count: int) -> Answer:
+    """The first `count` pictures of an answer, as Blobs; ModelReplyError when there are fewer."""
     sent = getattr(answer, "data", None)
     images = [_picture(one, at) for one in (sent if isinstance(sent, list) else ())]
     if len(images) < count:
