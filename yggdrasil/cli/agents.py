@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from yggdrasil.abc.catalog import find
@@ -9,6 +10,11 @@ from yggdrasil.agent.block import Agent
 from yggdrasil.catalog.layers import build_agent
 from yggdrasil.core.messages import Usage
 from yggdrasil.errors import ConfigError
+
+
+def scope_of(what: str | None) -> AbstractContextManager[Any]:
+    """Where the names in an agent's file mean something: tools and agents of its project, also those found later."""
+    return nullcontext() if what is None else find(what, "agent").scope()
 
 
 def load_agent(what: str | None, model: str | None = None, endpoint_url: str | None = None) -> Agent[Any]:
@@ -30,10 +36,13 @@ def load_agent(what: str | None, model: str | None = None, endpoint_url: str | N
         if found.file is None or found.root is None:
             raise ConfigError(f"{what!r} is no agent of a file", hint="agents/NAME/agent.yaml")
         # the model goes in before anything is built: the one of the file may need a key that is not there
-        built = build_agent(found.file, found.root, **({} if called is None else {"model": called}))
+        given = {} if called is None else {"model": called}
+        if "name" not in found.config:
+            given["name"] = found.name
+        built = build_agent(found.file, found.root, **given)
     if not isinstance(built, Agent):
         raise ConfigError(f"{what!r} is a {built.block_type}, not an agent")
-    return built if built.name else built.replace(name=found.name)
+    return built
 
 
 def spent(usage: Usage) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from yggdrasil.cli.exits import DONE
-from yggdrasil.cli.plain import safe
+from yggdrasil.cli.plain import line, safe
 from yggdrasil.cli.streams import json_line
 from yggdrasil.core.approval import Answer, Approval
 from yggdrasil.errors import ConfigError
@@ -90,12 +90,24 @@ def question(approval: Approval) -> str:
     return safe(json.dumps(approval.arguments, ensure_ascii=False, default=str))
 
 
+def spread(approval: Approval) -> str:
+    """The call with an argument a line, and those of several lines as they are: what a person says yes to."""
+    told = [line(approval.tool, 100)]
+    for name, value in approval.arguments.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        lines = safe(text).splitlines() or [""]
+        # the bar keeps a value from looking like the next argument
+        told += [f"  {line(str(name), 60)}: {lines[0]}"] if len(lines) == 1 else [f"  {line(str(name), 60)}:"]
+        told += [f"    | {each}" for each in lines] if len(lines) > 1 else []
+    return "\n".join(told)
+
+
 PROMPT = "may it be called? y, n, n because ..., or other arguments as JSON: "
 
 
 def ask_at_terminal(approval: Approval) -> Answer:
     """Ask until the answer can be understood."""
-    print(f"{approval.path}\n  {approval.tool} {question(approval)}")
+    print(f"{approval.path}: {spread(approval)}")
     while True:
         answer = understood(input(PROMPT))
         if answer is not None:

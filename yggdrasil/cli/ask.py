@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import anyio
 
-from yggdrasil.cli.agents import load_agent, spent
+from yggdrasil.cli.agents import load_agent, scope_of, spent
 from yggdrasil.cli.exits import DONE, STOPPED, WAITS
 from yggdrasil.cli.plain import Paint, line, safe
 from yggdrasil.cli.streams import json_line
@@ -36,6 +37,11 @@ class Question:
 
 def ask_agent(question: Question, as_json: bool) -> int:
     """Ask, print the answer, and return the exit code."""
+    with scope_of(question.agent):
+        return _ask_in_scope(question, as_json)
+
+
+def _ask_in_scope(question: Question, as_json: bool) -> int:
     text = _text(question.text)
     agent = load_agent(question.agent, question.model, question.endpoint_url)
     if question.thread is not None and question.store is None:
@@ -55,8 +61,8 @@ def ask_agent(question: Question, as_json: bool) -> int:
         print("stopped", file=sys.stderr)
         return STOPPED.code
     except SuspendedError as error:
-        print(f"{error.sentence}\n  answer with: yggdrasil approve {question.thread} --store {question.store}, and ask "
-              "the same again", file=sys.stderr)  # fmt: skip
+        words = ["yggdrasil", "approve", question.thread or "", "--store", question.store or ""]
+        print(f"{error.sentence}\n  answer with: {shlex.join(words)}, and ask the same again", file=sys.stderr)
         return WAITS.code
 
 

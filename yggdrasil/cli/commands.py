@@ -247,7 +247,7 @@ def new(name: Annotated[str, typer.Argument(metavar="NAME")], as_json: Json = Fa
 
 Agents = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Argument(metavar="[NAME]", help="An agent from `yggdrasil list`, or its file.", autocompletion=_agents),
+    typer.Argument(metavar="NAME", help="An agent from `yggdrasil list`, or its file.", autocompletion=_agents),
 ]
 Model = Annotated[Optional[str], typer.Option(metavar="NAME", help="Another model: anthropic:NAME, openai:NAME.")]  # noqa: UP045
 Endpoint = Annotated[

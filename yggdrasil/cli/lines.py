@@ -32,6 +32,13 @@ class Lines:
             if not line:
                 return
 
+    def drop(self) -> None:
+        """Forget what a person typed before they saw the question; what comes through a pipe stays."""
+        while self._terminal and not self._queue.empty():
+            if self._queue.get_nowait() is None:
+                self._queue.put_nowait(None)
+                return
+
     async def next(self) -> str | None:
         """The next line, or lines that were pasted together; None at the end."""
         line = await self._queue.get()
