@@ -109,6 +109,40 @@ async def test_what_a_turn_costs_does_not_grow(monkeypatch: pytest.MonkeyPatch) 
     assert max(read) <= 1.1 * min(read[1:]), "a summary is made of what is dropped, not of everything"
 
 
+async def test_a_long_talk_with_an_agent_costs_the_same_in_memory_and_in_a_thread() -> None:
+    sent: list[int] = []
+    written: list[int] = []
+
+    def say(request: Request) -> str | ToolCall:
+        if "memory of a conversation" in request.messages[0].text:
+            return summing(request)
+        assert KARA in request.messages[0].text
+        sent.append(sum(map(message_tokens, request.messages)))
+        return ToolCall(f"{len(sent)}", "look", {"at": 1}) if request.messages[-1].role == "user" else "s" * 300
+
+    class Counting(MemoryStore):
+        async def append(self, stream: str, entries: Any, **more: Any) -> Any:
+            snapshot = json.dumps(more.get("snapshot") or "")
+            written[-1] += len(snapshot) + sum(len(json.dumps(e.data)) for e in entries)
+            return await super().append(stream, entries, **more)
+
+    @block
+    async def look(at: int) -> str:
+        return "r" * 300
+
+    async with Counting() as store:
+        for more in ({}, {"thread": "t", "store": store}):
+            sent.clear()
+            agent = Agent(ScriptedModel(say, keep=0), tools=[look], memory=Memory(budget=2_000, pinned=[KARA]))
+            for number in range(500):
+                written.append(0)
+                await agent.run(f"question {number} " + "q" * 200, **more)
+            assert len(sent) == 1_000
+            assert sum(sent[900:]) <= 1.05 * sum(sent[100:200])
+        assert sum(written[-50:]) <= 1.05 * sum(written[550:600])
+        assert sum(written[:500]) == 0
+
+
 async def test_compaction_tells_what_it_did_and_is_asked_within_the_run() -> None:
     place, model = Place(), ScriptedModel(summing)
     budget = Budget(tokens=1_000)
@@ -448,6 +482,7 @@ def test_a_state_without_a_version_is_read() -> None:
         {"budget": 0}, {"budget": True}, {"budget": 1.5}, {"budget": "8"}, {"pinned": "fact"}, {"pinned": [""]},
         {"pinned": [7]}, {"pinned": ["x" * 4_000], "budget": 1_000}, {"summarise": 7}, {"long_term": 7},
         {"long_term": "postgres://x"}, {"recalled": -1}, {"recalled": True}, {"archive": True},
+        {"tools": ["pin"]}, {"tools": "yes"},
     ],
 )  # fmt: skip
 def test_wrong_settings(wrong: dict[str, Any]) -> None:
@@ -458,6 +493,8 @@ def test_wrong_settings(wrong: dict[str, Any]) -> None:
 
 def test_config_and_back() -> None:
     assert Memory().config == {}
+    assert Memory(tools=True).config == {"tools": True}
+    assert Memory.from_config({"tools": True}).tools()
     memory = Memory(
         budget=None, pinned=[KARA], summarise="scripted:echo", long_term="sqlite:///m.db", tools=False, recalled=1,
         archive=True,

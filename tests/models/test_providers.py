@@ -401,13 +401,13 @@ async def test_no_more_requests_at_once_than_allowed(make: Any, llmock: Any) -> 
 
 
 async def test_no_more_requests_in_a_minute_than_allowed(make: Any, llmock: Any) -> None:
-    await make().reply(HELLO)  # without a limit nothing is counted
-    models = [make(requests_per_minute=3), make()]
+    models = [make(requests_per_minute=4), make()]
+    await models[0].reply(HELLO)  # from here on the limit holds for its neighbours too
     async with anyio.create_task_group() as group:
         group.cancel_scope.deadline = anyio.current_time() + 0.5
         for index in range(5):
             group.start_soon(models[index % 2].reply, HELLO)
-    assert len(llmock.requests) == 1 + 3
+    assert len(llmock.requests) == 4
 
 
 async def test_no_more_tokens_in_a_minute_than_allowed(make: Any, llmock: Any) -> None:

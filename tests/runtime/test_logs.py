@@ -203,7 +203,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(sorted(EVENTS)), values, st.booleans())
 def test_any_value_can_be_shown(kind: str, value: Any, contents: bool) -> None:
     event: Event = EVENTS[kind](**{name: value for name in EVENTS[kind]._fields if name not in BESIDE})

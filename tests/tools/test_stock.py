@@ -154,10 +154,11 @@ CALLED = ["calculator", "clock", "dice", "files", "file_writer", "search", "web_
 
 @given(data=st.data())
 @settings(max_examples=150, deadline=None)
-def test_whatever_a_model_sends_is_answered_or_refused(data: st.DataObject, place: Path) -> None:
+def test_whatever_a_model_sends_is_answered_or_refused(
+    data: st.DataObject, place: Path, called: dict[str, tuple[Any, Any]]
+) -> None:
     name = data.draw(st.sampled_from(CALLED))
-    tool = build(name, root=str(place)) if "root" in CONFIGS[name] else build(name)
-    contract = tool_contract(name, tool.spec)
+    tool, contract = called[name]
     known = contract.spec.parameters["properties"]
     given = data.draw(
         st.one_of(
@@ -197,6 +198,13 @@ def _fitting(about: dict[str, Any]) -> st.SearchStrategy[Any]:
         "object": st.dictionaries(st.sampled_from(["people", "history", "threads", "x"]), odd, max_size=3),
     }
     return kinds.get(about.get("type"), odd)
+
+
+@pytest.fixture(scope="module")
+def called(place: Path) -> dict[str, tuple[Any, Any]]:
+    """Each of the tools, and what is told of it to a model."""
+    made = {n: build(n, root=str(place)) if "root" in CONFIGS[n] else build(n) for n in CALLED}
+    return {name: (tool, tool_contract(name, tool.spec)) for name, tool in made.items()}
 
 
 @pytest.fixture(scope="module")

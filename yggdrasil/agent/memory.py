@@ -67,12 +67,14 @@ class Memory:
             raise ConfigError(f"recalled is {recalled!r}; it counts passages", hint="recalled=5")
         if summarise is not None and not isinstance(summarise, Model | str):
             raise ConfigError(f"summarise is {type(summarise).__name__}", hint='summarise="openai:gpt-5-mini"')
+        if tools is not None and not isinstance(tools, bool):
+            raise ConfigError(f"tools is {type(tools).__name__}, not true or false", hint="tools=True")
         if archive and long_term is None:
             raise ConfigError("archive needs a long_term", hint='long_term="sqlite:///memory.db"')
         self.budget, self.summarise, self.recalled, self.archive = budget, summarise, recalled, archive
         self.given = _facts(pinned)
         self.long_term = _long_term(long_term)
-        self._with_tools = long_term is not None if tools is None else bool(tools)
+        self._with_tools = long_term is not None if tools is None else tools
         self._tools: list[Runnable] | None = None
         self._writer: Model | None = None
         self._compacting = False

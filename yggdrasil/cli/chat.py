@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Mapping
@@ -14,17 +15,21 @@ import anyio
 
 from yggdrasil.agent.block import Agent
 from yggdrasil.agent.memory import Memory
-from yggdrasil.cli.agents import load_agent, spent
-from yggdrasil.cli.approve import PROMPT, question, understood
+from yggdrasil.cli.agents import load_agent, scope_of, spent
+from yggdrasil.cli.approve import PROMPT, spread, understood
 from yggdrasil.cli.exits import DONE
 from yggdrasil.cli.failure import shorten, words
 from yggdrasil.cli.lines import Lines
 from yggdrasil.cli.plain import Paint, safe
+from yggdrasil.cli.resume import give_up, under_way
 from yggdrasil.cli.talk import Talk
 from yggdrasil.core.approval import Answer, Approval
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.messages import Usage
-from yggdrasil.errors import ConfigError, YggdrasilError, close_names
+from yggdrasil.errors import ConfigError, SuspendedError, YggdrasilError, close_names
+
+MOST_UNDONE = 100
+"""How many turns can be taken back."""
 
 HELP = """\
 /help            this
@@ -54,10 +59,11 @@ def chat(order: Order) -> int:
     """Talk until the person leaves."""
     if (order.thread is None) != (order.store is None):
         raise ConfigError("a thread and a store go together", hint="--thread NAME --store sqlite:///talks.db")
-    agent = load_agent(order.agent, order.model, order.endpoint_url)
-    if agent.memory is None:
-        agent = agent.replace(memory=Memory())
-    anyio.run(_Chat(agent, order).live)
+    with scope_of(order.agent):
+        agent = load_agent(order.agent, order.model, order.endpoint_url)
+        if agent.memory is None:
+            agent = agent.replace(memory=Memory())
+        anyio.run(_Chat(agent, order).live)
     return DONE.code
 
 
@@ -72,6 +78,8 @@ class _Chat:
         self.scope: anyio.CancelScope | None = None
         self.leaving = False
         self.lines: Lines | None = None
+        self.asking = anyio.Lock()
+        self.cut_off: str | None = None
 
     @property
     def durable(self) -> bool:
@@ -123,52 +131,78 @@ class _Chat:
 
     async def _go_on(self) -> None:
         """Finish a turn of the thread that was interrupted."""
-        from yggdrasil.runtime.thread import find, opened, stream_of
-
-        async with opened(self.order.store) as store:
-            found = await find(store, stream_of(str(self.order.thread)))
-        asked = None if found.started is None else found.started.data.get("asked")
+        asked = await under_way(str(self.order.thread), str(self.order.store))
         if asked:
             self._say(f"going on with: {safe(asked)}", "2")
             await self._turn(asked)
 
     async def _turn(self, said: str) -> None:
         self.leaving = False
-        if not self.durable:
-            self.before.append(self.agent.state_dict())
+        before = None if self.durable else self.agent.state_dict()
         options: dict[str, Any] = {"approve": self._approve, "budget": self.budget}
         if self.durable:
             options |= {"thread": self.order.thread, "store": self.order.store}
         self.talk.begin()
+        done = False
         with anyio.CancelScope() as self.scope:
-            try:
-                async with self.agent.stream(said, **options) as events:
-                    async for event in events:
-                        self.talk.hear(event)
-            except YggdrasilError as error:
-                self.talk.end()
-                self._say("\n".join(shorten(words(error))), "31")
+            done = await self._told(said, options)
         stopped = self.scope.cancelled_caught
         self.scope = None
         self.talk.end()
+        self.cut_off = said if self.durable and not done else None
+        if done and before is not None:
+            self.before = [*self.before[-MOST_UNDONE + 1 :], before]
         if stopped:
-            hint = "; the next chat goes on with it" if self.durable else ""
+            if sys.stdin.isatty():
+                print()  # after the ^C that the terminal shows
+            hint = "; the same words go on with it, others begin anew" if self.durable else ""
             self._say(f"(stopped{hint})", "2")
         self.usage = self.usage + self.talk.usage
         cost = spent(self.talk.usage)
         if cost:
             self._say(cost, "2")
 
+    async def _told(self, said: str, options: dict[str, Any]) -> bool:
+        """Run the turn and show it; whether it came to its end."""
+        try:
+            if self.cut_off not in (None, said):  # the person wants something else now
+                await give_up(str(self.order.thread), str(self.order.store))
+            async with self.agent.stream(said, **options) as events:
+                async for event in events:
+                    self.talk.hear(event)
+        except SuspendedError:
+            self.talk.end()
+            line = shlex.join(["yggdrasil", "approve", str(self.order.thread), "--store", str(self.order.store)])
+            self._say(f"it waits for a person: {line}; then the same chat goes on", "2")
+            return False
+        except YggdrasilError as error:
+            self.talk.end()
+            self._say("\n".join(shorten(words(error))), "31")
+            return False
+        return True
+
     async def _approve(self, approval: Approval) -> Answer:
         assert self.lines is not None
-        self.talk.end()
-        self._say(f"{approval.tool} {question(approval)}", "1")
+        async with self.asking:  # one question after another, each below what led to it
+            with anyio.move_on_after(1):
+                await self.talk.asked(approval.id).wait()
+            self.talk.hold()
+            try:
+                self.lines.drop()
+                self._say(spread(approval), "1")
+                return await self._answer(self.lines, approval)
+            finally:
+                self.talk.release()
+
+    async def _answer(self, lines: Lines, approval: Approval) -> Answer:
         while True:
             print(self.paint(PROMPT, "33"), end="", flush=True)
-            said = await self.lines.next()
-            if said is None:
-                return Answer(False, "nobody is there any more")
-            answer = understood(said)
+            said = await lines.next()
+            if said is None or not sys.stdin.isatty():
+                print()
+            if said is None and self.durable:
+                raise SuspendedError("nobody answered", pending=[approval], path=approval.path)
+            answer = Answer(False, "nobody is there any more") if said is None else understood(said)
             if answer is not None:
                 return answer
 
@@ -201,8 +235,14 @@ class _Chat:
         if not rest:
             self._say(self.agent._loop.model.name)
             return
-        self.agent = self.agent.replace(model=rest)
+        self.agent = self.agent.replace(model=self._where(rest))
         self._say(f"now {self.agent._loop.model.name}", "2")
+
+    def _where(self, model: str) -> str | dict[str, str]:
+        """The endpoint that was given is kept for another model of the same provider."""
+        there, first = self.order.endpoint_url, self.order.model or ""
+        same = model.partition(":")[0] == first.partition(":")[0]
+        return {"name": model, "endpoint_url": there} if there is not None and same else model
 
     def _do_undo(self, rest: str) -> None:
         self._mine()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from typing import TextIO
+
+import anyio
 
 from yggdrasil.cli.plain import Paint, line, safe
 from yggdrasil.core.events import (
+    ApprovalAsked,
     Event,
     HandedOff,
     MemoryCompacted,
@@ -21,6 +25,9 @@ from yggdrasil.core.events import (
 )
 from yggdrasil.core.messages import Usage
 
+OFTEN = 1.0
+"""Seconds between two lines of one tool's progress."""
+
 
 class Talk:
     """Writes the events of one agent's turns to a stream."""
@@ -31,11 +38,32 @@ class Talk:
         self._open = ""
         self._streamed = False
         self._helpers: set[str] = set()
+        self._running: set[str] = set()
+        self._several = False
+        self._noted: dict[str, float] = {}
+        self._held: list[str] | None = None
+        self._asked: dict[str, anyio.Event] = {}
         self.usage = Usage()
 
     def begin(self) -> None:
         """A new turn."""
         self.usage = Usage()
+        self._running.clear()
+
+    def asked(self, approval: str) -> anyio.Event:
+        """Set when all that went before the question `approval` has been shown."""
+        return self._asked.setdefault(approval, anyio.Event())
+
+    def hold(self) -> None:
+        """Show nothing for now: a person is asked."""
+        self.end()
+        self._held = []
+
+    def release(self) -> None:
+        """Show what was held back."""
+        held, self._held = self._held, None
+        self._out.write("".join(held or ()))
+        self._out.flush()
 
     def hear(self, event: Event) -> None:
         """Show an event, if it says anything to a person."""
@@ -47,12 +75,19 @@ class Talk:
             case ModelReplied():
                 self._replied(event)
             case ToolCalled():
+                self._running.add(event.path)
+                self._several = len(self._running) > 1 or (self._several and bool(self._running - {event.path}))
                 arguments = json.dumps(event.arguments, ensure_ascii=False, default=str)
                 self._aside(event, "· ", f"{event.tool} {arguments}")
             case ToolReturned():
-                self._aside(event, "  failed: " if event.failed else "  → ", event.content, bad=event.failed)
-            case Progress() if event.note:
+                self._running.discard(event.path)
+                whose = f"  {event.tool} " if self._several else "  "
+                how = "failed: " if event.failed else "→ "
+                self._aside(event, whose + how, event.content, bad=event.failed)
+            case Progress() if event.note and self._due(event.path):
                 self._aside(event, "  … ", event.note)
+            case ApprovalAsked():
+                self.asked(event.approval).set()
             case Warned():
                 self._aside(event, "warning: ", event.sentence, bad=True)
             case HandedOff():
@@ -63,8 +98,7 @@ class Talk:
     def end(self) -> None:
         """Close the line that is open."""
         if self._open:
-            self._out.write("\n")
-            self._out.flush()
+            self._write("\n", "")
             self._open = ""
 
     def _token(self, event: Token) -> None:
@@ -113,5 +147,15 @@ class Talk:
         self._write(f"{mark}{line(text, max(width - len(mark) - 1, 20))}\n", "31" if bad else "2")
 
     def _write(self, text: str, style: str) -> None:
+        if self._held is not None:
+            self._held.append(self._paint(text, style))
+            return
         self._out.write(self._paint(text, style))
         self._out.flush()
+
+    def _due(self, path: str) -> bool:
+        now = time.monotonic()
+        due = now - self._noted.get(path, 0.0) >= OFTEN
+        if due:
+            self._noted[path] = now
+        return due
