@@ -109,6 +109,7 @@ async def test_what_a_turn_costs_does_not_grow(monkeypatch: pytest.MonkeyPatch) 
     assert max(read) <= 1.1 * min(read[1:]), "a summary is made of what is dropped, not of everything"
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # seconds long: 1,000 runs
 async def test_a_long_talk_with_an_agent_costs_the_same_in_memory_and_in_a_thread() -> None:
     sent: list[int] = []
     written: list[int] = []

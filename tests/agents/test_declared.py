@@ -15,6 +15,7 @@ from yggdrasil.abc.catalog import find
 from yggdrasil.abc.toolset import Toolset
 from yggdrasil.cli.agents import load_agent
 from yggdrasil.cli.schema import schema_of
+from yggdrasil.cli.validate import validate_entry
 from yggdrasil.core.messages import ToolCall
 from yggdrasil.errors import ConfigError, YggdrasilError
 from yggdrasil.testing import ScriptedModel
@@ -181,6 +182,15 @@ def test_what_the_reader_refuses_the_schema_refuses(line: str, named: str, in_fo
         load_agent("./a.yaml")
     assert named in str(failed.value)
     assert list(schema().iter_errors(yaml.safe_load(text))), "the schema takes it"
+
+
+def test_validate_looks_at_the_handoffs_too(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = 'kind: agent\nmodel: "scripted:echo"\nhandoffs: [chroniclr]\n'
+    (in_folder / "a.yaml").write_text(text)
+    assert validate_entry("./a.yaml", None, False) == 3
+    assert "'chronicler'" in capsys.readouterr().err
+    (in_folder / "a.yaml").write_text(text.replace("chroniclr", '{type: agent/chronicler, model: "scripted:echo"}'))
+    assert validate_entry("./a.yaml", None, False) == 0
 
 
 def test_without_an_agent_or_a_model_there_is_nothing() -> None:

@@ -162,7 +162,10 @@ def test_answers_at_a_terminal(shop: Path, terminal: Callable[..., Terminal]) ->
     shown.until("as JSON: ")
     shown.type("n because it rains")
     assert shown.end() == 0
-    assert "said no: it rains" in run(shop, "ask", "clerk", "Buy it.", "--thread", "t", "--store", "sqlite:///runs.db").stdout
+    assert (
+        "said no: it rains"
+        in run(shop, "ask", "clerk", "Buy it.", "--thread", "t", "--store", "sqlite:///runs.db").stdout
+    )
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ class _Chat:
         """Run the turn and show it; whether it came to its end."""
         try:
             if self.cut_off not in (None, said):  # the person wants something else now
-                await give_up(str(self.order.thread), str(self.order.store))
+                await self._give_up()
             async with self.agent.stream(said, **options) as events:
                 async for event in events:
                     self.talk.hear(event)
@@ -180,6 +180,11 @@ class _Chat:
             self._say("\n".join(shorten(words(error))), "31")
             return False
         return True
+
+    async def _give_up(self) -> None:
+        thread, store = str(self.order.thread), str(self.order.store)
+        if await under_way(thread, store) == self.cut_off:  # and not one that another process has begun since
+            await give_up(thread, store)
 
     async def _approve(self, approval: Approval) -> Answer:
         assert self.lines is not None

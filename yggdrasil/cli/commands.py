@@ -21,7 +21,6 @@ app = typer.Typer(
 )
 
 
-
 def _worlds(incomplete: str) -> list[str]:
     return [name for kind, name in _entries(incomplete) if kind == "world"]
 
@@ -108,9 +107,7 @@ def run(
     action = None if action is None else typed(action)
     if endpoint_url is not None and model is None and image_model is None:
         raise typer.BadParameter("say which model is there: --model openai:NAME", param_hint="--endpoint-url")
-    by = Order(
-        world, ticks, action, store, seed, overlay, model, endpoint_url, image_model, budget, max_cost
-    )
+    by = Order(world, ticks, action, store, seed, overlay, model, endpoint_url, image_model, budget, max_cost)
     sys.exit(run_world(by, as_json))
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from yggdrasil.abc.catalog import Found, find
+from yggdrasil.agent.block import Agent
 from yggdrasil.catalog.layers import build_agent
 from yggdrasil.cli.exits import DONE, INVALID
 from yggdrasil.cli.failure import shorten, told
@@ -46,7 +47,9 @@ def problems_of(found: Found) -> Sequence[Problem]:
         active_registry().build(f"tool/{found.name}", {})
         return []
     if found.kind == "agent" and found.file is not None and found.root is not None:
-        build_agent(found.file, found.root)
+        agent = build_agent(found.file, found.root)
+        if isinstance(agent, Agent):
+            agent._handoffs()  # looked up when it first runs, else
         return []
     from yggdrasil.levels.read import Origin, read_level
 
