@@ -48,6 +48,9 @@ def test_the_stock_is_inside(names: list[str]) -> None:
         }
         assert here, f"{folder}/ has no entry"
         assert here <= set(names), sorted(here - set(names))
+    teams = {f"yggdrasil/levels/teams/{path.name}" for path in (ROOT / "yggdrasil/levels/teams").glob("*.yaml")}
+    assert len(teams) == 5
+    assert teams <= set(names)
     assert "yggdrasil/py.typed" in names
 
 

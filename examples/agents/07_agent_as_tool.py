@@ -1,6 +1,6 @@
 """An agent is a tool like any other: it works by itself, and only its answer comes back. Budgets nest.
 
-For a real models: Agent("openai:gpt-5-mini", ...) and Agent("anthropic:claude-sonnet-4-5", ...).
+For real models: Agent("openai:gpt-5-mini", ...) and Agent("anthropic:claude-sonnet-4-5", ...).
 Prints: Leave at dawn: the ford is frozen, and the beacon burns.
 Prints: captain asked: scout, scout
 """

@@ -1,8 +1,13 @@
-"""A team from a template: three debate in two rounds, a judge decides. It is a graph: save it, draw it, change it.
+"""A team from a template: two debate in two rounds, a judge decides. It is a graph: save it, draw it, change it.
 
 For a real model: model = "anthropic:claude-sonnet-4-5" (each part may have its own).
 Other templates: reflect, router, map_reduce, plan_and_execute.
-Prints: sceptic: The ice is thin. (round 1)
+Prints: Round 1
+Prints: elder: We crossed on thinner ice.
+Prints: sceptic: The ice is thin.
+Prints: Round 2
+Prints: elder: We crossed on thinner ice.
+Prints: sceptic: The ice is thin.
 Prints: The judge: Wait a day; the sceptic's reasons weigh more.
 """
 
@@ -11,7 +16,7 @@ from __future__ import annotations
 from yggdrasil import Graph, ScriptedModel, run_sync
 from yggdrasil.core.messages import Request
 
-LINES = {"optimist": "The sun is out.", "sceptic": "The ice is thin.", "elder": "We crossed on thinner ice."}
+LINES = {"elder": "We crossed on thinner ice.", "sceptic": "The ice is thin."}
 
 
 def speak(request: Request) -> str:
@@ -30,6 +35,5 @@ debate = Graph.from_template(
 
 if __name__ == "__main__":
     result = run_sync(debate, "Do we cross today?")
-    for number, said in enumerate(result["minutes"].split("Round ")[1:], 1):
-        print("\n".join(f"{line} (round {number})" for line in said.splitlines() if ": " in line))
+    print(*filter(None, result["minutes"].splitlines()), sep="\n")
     print("The judge:", result.output)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from yggdrasil import (
     Agent,
@@ -20,6 +24,7 @@ from yggdrasil import (
     ScriptedModel,
     SuspendedError,
     ValidationError,
+    YggdrasilError,
     approve,
     block,
     tool,
@@ -385,6 +390,11 @@ async def test_other_kinds_files_and_ready_agents(tmp_path: Path) -> None:
         ("reflect", {"rounds": 0}, "rounds is 0"),
         ("reflect", {"writer": {"instuctions": "x"}}, "instuctions"),
         ("reflect", {"writer": Agent("scripted:echo"), "tools": [look]}, "give the agent its tools"),
+        ("reflect", {"tools": look}, "tools is FunctionTool, and is a list"),
+        ("map_reduce", {"tools": 7}, "tools is int, and is a list"),
+        ("debate", {"debaters": {1: "x"}}, "1 is no node id"),
+        ("debate", {"debaters": {"": "x"}}, "'' is no node id"),
+        ("router", {"agents": {r"a\1": "x"}}, "is no node id"),
         ("debate", {"debaters": 0}, "debaters is 0"),
         ("debate", {"debaters": []}, "needs debaters"),
         ("debate", {"debaters": {"judge": "x"}}, "'judge' is a node of this team already"),
@@ -398,6 +408,27 @@ async def test_other_kinds_files_and_ready_agents(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(name: str, wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         team(name, **wrong)
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.text(max_size=5), st.binary(max_size=3),
+    st.lists(st.none() | st.text(max_size=3), max_size=2), st.builds(object),
+    st.dictionaries(
+        st.sampled_from(["", "a", "a b", "type", "model", "tools", "output", "retry", "gate", "memory", "kind", "ref"])
+        | st.integers(),
+        st.none() | st.integers() | st.text(max_size=3) | st.just("agent/llm"), max_size=3,
+    ),
+)  # fmt: skip
+PARAMETERS = [
+    (name, parameter) for name in TEAMS for parameter in signature(getattr(team_templates, name)).parameters
+]  # fmt: skip
+
+
+@given(st.sampled_from(PARAMETERS), ODD)
+def test_anything_else_makes_a_team_or_is_refused_with_a_reason(place: tuple[str, str], value: Any) -> None:
+    name, parameter = place
+    with contextlib.suppress(YggdrasilError):
+        assert team(name, **{parameter: value}).validate() is not None
 
 
 def test_a_part_whose_answer_does_not_fit_is_refused() -> None:

@@ -51,7 +51,8 @@ class Switch(Block):
     block_type = "flow/switch"
 
     def __init__(self, cases: Sequence[str]) -> None:
-        if isinstance(cases, str) or not cases or len(set(cases)) < len(cases):
+        texts = isinstance(cases, list | tuple) and all(isinstance(case, str) and case for case in cases)
+        if not texts or not cases or len(set(cases)) < len(cases):
             raise ConfigError(f"cases is {cases!r}; it lists different names", hint="cases: [north, south]")
         self.cases = list(cases)
         self._spec = Spec({"choice": port("choice", str)}, {c: port(c, bool) for c in cases}, "Which case it is.")

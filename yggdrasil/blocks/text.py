@@ -9,6 +9,7 @@ from typing import Any
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.ports import Spec, port
+from yggdrasil.errors import ConfigError
 
 
 class Join(Block):
@@ -18,6 +19,7 @@ class Join(Block):
     spec = Spec.declare([port("items", list)], [port("text", "text")], "A list as one text.")
 
     def __init__(self, title: str = "", separator: str = "\n\n") -> None:
+        _check(title=title, separator=separator)
         self.title, self.separator = title, separator
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
@@ -50,6 +52,7 @@ class Log(Block):
     )
 
     def __init__(self, title: str = "") -> None:
+        _check(title=title)
         self.title = title
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
@@ -65,6 +68,12 @@ class Log(Block):
         new = "\n".join(filter(None, (first, "\n\n".join(texts))))
         entries.append(new)
         return {"log": "\n\n".join(entries), "entries": entries, "new": new}
+
+
+def _check(**said: Any) -> None:
+    for name, value in said.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} is {value!r}, and is a text", hint=f'{name}: "..."')
 
 
 def _text(value: Any) -> str:

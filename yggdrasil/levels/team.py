@@ -52,6 +52,8 @@ class Team:
         first, second = examples
         others = {name: node for name, node in self.nodes.items() if name not in examples}
         for name in names:
+            if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
+                raise ConfigError(f"{name!r} is no node id", path=self.name, hint="letters, digits, _ and -")
             if name in others:
                 raise ConfigError(f"{name!r} is a node of this team already", path=self.name, hint="take another name")
         self.nodes = {**{name: dict(self.nodes[first]) for name in names}, **others}
@@ -95,6 +97,8 @@ def cast(
     part: str, said: Mapping[str, Any], role: Role, model: Any, tools: Sequence[Any] = ()
 ) -> dict[str, Any] | Runnable:
     """The node of a part: what the file says of it with what the caller says, or what is ready to run."""
+    if isinstance(tools, str | bytes) or not isinstance(tools, Sequence):
+        raise ConfigError(f"tools is {type(tools).__name__}, and is a list", path=part, hint="tools=[look, build]")
     if isinstance(role, str):
         role = {"instructions": role}
     if role is not None and not isinstance(role, Mapping):

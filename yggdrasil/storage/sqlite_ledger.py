@@ -21,6 +21,7 @@ KNOWN = 20_000
 KEPT_SNAPSHOTS = 2
 
 LOOSE = 4096  # records whose places are not written down yet
+FOUND_LOOSE = 512  # of those that a ledger finds: who opens the file for each run looks through them each time
 
 _FIND = """SELECT id, owner, base, holder, token, expires, pid, host, machine, started, coalesce(
     (SELECT place FROM record
@@ -82,6 +83,7 @@ class Ledger:
         self._pending: list[tuple[int, int, str, float, int, str]] = []  # rows of this transaction
         self._last = 0  # the newest record, pending ones included
         self._placed = 0  # the newest whose place is written down
+        self._loose = FOUND_LOOSE
 
     def begin(self) -> None:
         """Start a transaction that may write; what is remembered is dropped if another connection has written."""
@@ -97,13 +99,14 @@ class Ledger:
         """Write the rows and make everything durable."""
         if self._pending:
             self._write_rows()
-        if self._last - self._placed >= LOOSE:
+        if self._last - self._placed >= self._loose:
             self.connection.execute(
                 "INSERT INTO place (place, record) SELECT place, id FROM record WHERE id > ?", (self._placed,)
             )
             self.connection.execute("UPDATE place SET record = ? WHERE place = 0", (self._last,))
             self._placed = self._last
         self.connection.execute("COMMIT")
+        self._loose = LOOSE
 
     def _write_rows(self) -> None:
         rows, done = self._pending, 0
