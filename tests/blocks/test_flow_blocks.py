@@ -81,9 +81,9 @@ async def test_switch() -> None:
     assert dict(await Switch(["north", "south"]).run("north")) == {"north": True, "south": False}
     with pytest.raises(PortError, match="no case 'nord'; did you mean 'north'"):
         await Switch(["north", "south"]).run("nord")
-    for wrong in ([], "north", ["a", "a"]):
-        with pytest.raises(ConfigError):
-            Switch(wrong)
+    for wrong in ([], "north", ["a", "a"], [1], [""], {"a": 1}, None):
+        with pytest.raises(ConfigError, match="lists different names"):
+            Switch(wrong)  # type: ignore[arg-type]
 
 
 async def test_take() -> None:
@@ -103,6 +103,9 @@ async def test_join_and_log() -> None:
     assert none["log"] == two["log"]
     assert "new" not in none
     assert (await Log().run(said={"a.x": "hail"}))["log"] == "hail"
+    for made in (lambda: Join(7), lambda: Join(separator=None), lambda: Log(["Round"])):  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="and is a text"):
+            made()
 
 
 async def test_map_keeps_order_shares_inputs_and_holds_its_limit() -> None:

@@ -96,11 +96,15 @@ def not_ended(folder: Path) -> bool:
 
 
 def kill_one(folder: Path, dice: random.Random) -> int:
-    """Start the line, kill it some milliseconds into its run, and give a person's yes when it came to wait for one."""
+    """Start the line, kill it when it has begun some more effects, and give a person's yes when it waits for one."""
+    more = len(logged(folder)) + dice.randrange(0, 7)
     child = start(folder)
     assert child.stdout is not None
     assert child.stdout.readline() == "begin\n"
-    time.sleep(dice.uniform(0.0, 0.06))
+    deadline = time.monotonic() + 5
+    while len(logged(folder)) < more and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    time.sleep(dice.uniform(0.0, 0.004))
     child.kill()
     if "waits" in child.communicate()[0]:
         anyio.run(lambda: approve("work", store=f"sqlite:///{folder / 'runs.db'}"))
