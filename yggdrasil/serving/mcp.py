@@ -16,6 +16,7 @@ from yggdrasil.agent.toolbox import AnyTool
 from yggdrasil.core.events import Event, Progress, TickFinished
 from yggdrasil.core.toolspec import ArgumentsError
 from yggdrasil.errors import ConfigError, close_names
+from yggdrasil.runtime.group import first_failure
 from yggdrasil.serving.content import failure, failure_of, result_of
 from yggdrasil.serving.guard import security, token_guard
 from yggdrasil.serving.served import Book, as_json, open_book
@@ -193,7 +194,10 @@ async def _call(book: Book, ctx: Any, params: Any) -> Any:
         async with _reporting(ctx.session) as hear:
             return result_of(await tool.call(inputs, hear))
     except Exception as error:  # told to the client's model
-        return failure_of(error)
+        cause = first_failure(error) if isinstance(error, ExceptionGroup) else error
+        if not isinstance(cause, Exception):
+            raise
+        return failure_of(cause)
 
 
 @asynccontextmanager
