@@ -403,6 +403,7 @@ async def test_other_kinds_files_and_ready_agents(tmp_path: Path) -> None:
         ("map_reduce", {"at_once": True}, "at_once is True"),
         ("plan_and_execute", {"steps": 1.5}, "steps is 1.5"),
         ("plan_and_execute", {"planner": 7}, "cannot be a node"),
+        ("reflect", {"writer": {"ref": 0, 0: None}}, "a key is 0"),
     ],
 )
 def test_what_does_not_fit_is_refused(name: str, wrong: dict[str, Any], message: str) -> None:

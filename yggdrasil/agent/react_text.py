@@ -57,8 +57,9 @@ class Scanner:
         self._delta = delta
         self._parts: dict[str, list[str]] = {name: [] for name in ("reasoning", "open", *_NAMES)}
         self._mode = "open"
-        self._line = self._held = ""
-        self._begun = self._told = False
+        self._line = ""
+        self._held: list[str] = []
+        self._begun = self._told = self._named = False
         self._at_start = self._first = True
 
     def whole(self, text: str) -> Written:
@@ -69,50 +70,63 @@ class Scanner:
     def feed(self, piece: str) -> None:
         """The next piece."""
         self._line += piece
-        if self._first and not self._reasoned():
+        if (self._first and not self._opens()) or (self._mode == "reasoning" and not self._reasoned()):
             return
-        while self._line:
-            end = self._line.find("\n")
-            if self._at_start and end < 0 and len(self._line) < _LONGEST_LABEL:
-                return  # it may yet become a label
-            line, self._line = (self._line, "") if end < 0 else (self._line[: end + 1], self._line[end + 1 :])
-            self._read(line)
+        text, start = self._line, 0
+        while start < len(text):
+            end = text.find("\n", start) + 1 or len(text)
+            if self._at_start and text[end - 1] != "\n" and end - start < _LONGEST_LABEL:
+                break  # it may yet become a label
+            self._read(text[start:end])
+            start = end
+        self._line = text[start:]
 
     def close(self) -> Written:
         """Nothing more comes: what the text says."""
-        if self._first and self._line.lstrip().startswith(_OPEN):
-            self._line += _CLOSED  # it was cut off in its reasoning
         self.feed("")
-        if self._line:
-            line, self._line = self._line, ""
+        line, self._line = self._line, ""
+        if self._mode == "reasoning":  # it was cut off in there
+            self._add(line)
+        elif line:
             self._read(line)
         found = self._found()
         if self._delta is not None and found.answer and not self._told:
             self._delta("text", found.answer)
         return found
 
-    def _reasoned(self) -> bool:
-        """Whether what a model may think before it writes, between tags, is read; labels in there mean nothing."""
-        text = self._line.lstrip()
+    def _opens(self) -> bool:
+        """Whether it is known if the text begins with what a model thinks before it writes."""
+        text = self._line = self._line.lstrip()
         if text.startswith(_OPEN):
-            thought, closed, rest = text.removeprefix(_OPEN).partition(_CLOSED)
-            if not closed:
-                return False
-            self._mode = "reasoning"
-            self._add(thought)
-            self._mode, self._line = "open", rest.lstrip()
-            self._held, self._begun = "", False
+            self._mode, self._line = "reasoning", text.removeprefix(_OPEN)
         elif _OPEN.startswith(text):
             return False
         self._first = False
         return True
 
+    def _reasoned(self) -> bool:
+        """Whether that has come to its end; labels in there mean nothing."""
+        thought, closed, rest = self._line.partition(_CLOSED)
+        if not closed:  # what may be the beginning of the end stays for the next piece
+            cut = next((n for n in range(len(_CLOSED) - 1, 0, -1) if thought.endswith(_CLOSED[:n])), 0)
+            rest = thought[len(thought) - cut :]
+            thought = thought[: len(thought) - cut]
+        self._add(thought)
+        self._line = rest
+        if closed:
+            self._begin("open")
+        return bool(closed)
+
+    def _begin(self, mode: str) -> None:
+        self._mode, self._begun = mode, False
+        self._held.clear()
+
     def _read(self, line: str) -> None:
         label = _LABEL.match(line[:_LONGEST_LABEL]) if self._at_start else None
         self._at_start = line.endswith("\n")
         if label is not None and label.lastgroup is not None and self._turns(label.lastgroup):
-            self._mode, line = label.lastgroup, line[label.end() :]
-            self._held, self._begun = "", False
+            self._begin(label.lastgroup)
+            line = line[label.end() :]
         if self._mode != "over":
             self._add(line)
 
@@ -122,24 +136,32 @@ class Scanner:
             return self._mode == "open" and kind == "answer"
         if kind == "input" and self._mode != "action":
             return False
-        acted = _bare("".join(self._parts["action"]))
-        if acted and kind != "input" and not (kind == "answer" and acted.lower() in _FINAL):
-            self._mode = "over"
-            return False
-        return True
+        if not self._named or kind == "input":
+            return True
+        if kind == "answer" and _bare("".join(self._parts["action"])).lower() in _FINAL:
+            return True
+        self._mode = "over"
+        return False
 
     def _add(self, text: str) -> None:
         self._parts[self._mode].append(text)
+        if self._mode == "action" and not self._named:
+            self._named = bool(_bare(text))
         part = _TOLD_AS.get(self._mode)
         if self._delta is None or part is None:
             return
-        text = self._held + text if self._begun else text.lstrip()
         rest = text.rstrip()
-        self._held = text[len(rest) :]  # blanks at the end are no part of it
-        if rest:
-            self._begun = True
-            self._told = self._told or part == "text"
-            self._delta(part, rest)
+        if not rest:
+            if self._begun:
+                self._held.append(text)
+            return
+        if self._begun:
+            self._delta(part, "".join(self._held) + rest)
+        else:
+            self._delta(part, rest.lstrip())
+        self._held = [text[len(rest) :]]  # blanks at the end are no part of it
+        self._begun = True
+        self._told = self._told or part == "text"
 
     def _found(self) -> Written:
         said = {kind: "".join(pieces).strip() for kind, pieces in self._parts.items()}

@@ -59,11 +59,17 @@ def shorten(data: Any, path: str) -> dict[str, Any]:
     return short
 
 
-def _renamed(data: Mapping[str, Any], names: Mapping[str, str], path: str) -> dict[str, Any]:
-    short: dict[str, Any] = {}
-    for key, value in data.items():
+def check_keys(data: Mapping[Any, Any], path: str) -> None:
+    """ConfigError when a key is no text, which YAML allows."""
+    for key in data:
         if not isinstance(key, str):
             raise ConfigError(f"a key is {key!r}, not text", path=path, hint=f'"{key}":')
+
+
+def _renamed(data: Mapping[str, Any], names: Mapping[str, str], path: str) -> dict[str, Any]:
+    check_keys(data, path)
+    short: dict[str, Any] = {}
+    for key, value in data.items():
         name = names.get(key, key)
         if name in short:
             raise ConfigError(f"{name!r} and {key!r} say the same; keep one", path=path)

@@ -10,7 +10,7 @@ from typing import Any
 
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.config import LevelDocument, read_call, read_document, split_edge
-from yggdrasil.core.longform import is_level
+from yggdrasil.core.longform import check_keys, is_level
 from yggdrasil.core.secrets import refuse_secrets
 from yggdrasil.errors import ConfigError, ValidationError, YggdrasilError, close_names
 from yggdrasil.levels.container import Container
@@ -118,6 +118,7 @@ def located(origin: Origin, *, always: bool = False) -> Iterator[None]:
 
 def read_node(data: Mapping[str, Any], origin: Origin) -> tuple[Runnable, dict[str, Any]]:
     """A node's block and its policies, from its mapping."""
+    check_keys(data, str(origin))
     policies = {k: v for k, v in data.items() if k in POLICIES and k != "ref"}
     with located(origin):
         check_policies(policies)
