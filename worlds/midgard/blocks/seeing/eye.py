@@ -105,16 +105,16 @@ def recognise(seen: Measure) -> tuple[str, str, str]:
     here = np.array([*seen.sky, *low, *seen.hill, *seen.ground], np.float64)
     away = ((_features(rows) - _features(here)) ** 2).sum(axis=-1)
     light, season, guess = names[int(np.argmin(away))]
-    return light, season, _weather(seen, light, guess)
+    return light, season, _weather(seen, light, season, guess)
 
 
-def _weather(seen: Measure, light: str, guess: str) -> str:
+def _weather(seen: Measure, light: str, season: str, guess: str) -> str:
     """Streaks are rain, specks are snow, hills without edges are fog; then it is a matter of clouds."""
     if seen.streak > 12:
         return "storm" if seen.streak > 45 else "rain"
     if seen.contrast < 0.12:
         return "fog"
     veiled = seen.spread < 0.45 if light == "night" else guess not in ("clear", "fair")
-    if veiled:  # specks under an open sky are flowers and stars
-        return "snow" if seen.speckle > 2 else "overcast"
+    if veiled:  # specks under an open sky are flowers and stars, and no snow falls in summer
+        return "snow" if seen.speckle > 2 and season != "summer" else "overcast"
     return "fair" if seen.drift > (0.072 if light != "night" else 0.131) else "clear"
