@@ -7,6 +7,7 @@ Names resolve in this order: the project one stands in, installed plugins (entry
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -19,6 +20,7 @@ from typing import Any
 from yggdrasil.abc.catalog import Found
 from yggdrasil.catalog.layers import project_layer, world_layer
 from yggdrasil.catalog.project import PLACES, Project, find_project, stock
+from yggdrasil.core.dialogue import shorten
 from yggdrasil.core.overlay import lay_over
 from yggdrasil.core.secrets import refuse_secrets
 from yggdrasil.errors import ConfigError, UnknownTypeError, YggdrasilError, close_names
@@ -100,7 +102,7 @@ class StandardCatalog:
         return Found(found, _name(config, found), config, None, None, lambda: using(project_layer(*layers)))
 
     def _file(self, path: Path, kind: str, overlay: str | None) -> Found:
-        if path.is_dir():
+        if os.path.isdir(path):
             path = next((p for k in ((kind,) if kind else PLACES) if (p := path / f"{k}.yaml").is_file()), path)
         own = find_project(self.folder)
         if own is not None and path.resolve() == own.entries("tool").get(path.stem):
@@ -157,9 +159,10 @@ class StandardCatalog:
     def _unknown(self, what: str, kind: str) -> UnknownTypeError:
         names = [entry.name for entry in self.entries() if kind in ("", entry.kind)]
         places = (Path(what), *(Path(what + e) for e in ENDINGS)) if what else ()
-        beside = next((p for p in places if p.exists()), None)
+        beside = next((p for p in places if os.path.exists(p)), None)  # Path.exists raises for a name that is too long
         hint = f"./{beside}  (a path is written with a slash or its ending)" if beside is not None else ""
-        return UnknownTypeError(f"no {kind or 'entry'} {what!r}; {close_names(what, names)}", hint=hint)
+        said = shorten(what, 80)
+        return UnknownTypeError(f"no {kind or 'entry'} {said!r}; {close_names(said, names)}", hint=hint)
 
 
 def describe(path: Path) -> str:

@@ -24,6 +24,8 @@ class Blob(Value):
     digest: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.data, bytes):
+            raise PortError(f"a blob holds bytes, not {type(self.data).__name__}", hint="Blob(path.read_bytes())")
         if not self.digest:
             object.__setattr__(self, "digest", digest_bytes(self.data))
 

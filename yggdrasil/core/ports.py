@@ -367,7 +367,7 @@ class Port(Value):
     given: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isalnum() or c in "_-." for c in self.name):
+        if not isinstance(self.name, str) or not self.name or not all(c.isalnum() or c in "_-." for c in self.name):
             raise PortError(f"{self.name!r} is no port name", hint="letters, digits, _, - and .")
         if self.many not in MANY:
             raise PortError(f"port {self.name}: no aggregation {self.many!r}", hint="one of " + ", ".join(MANY))

@@ -47,6 +47,8 @@ class Container(Runnable):
         until: str | Callable[[Mapping[str, Any]], bool] | None = None,
         resources: Mapping[str, int] | None = None,
     ) -> None:
+        if not isinstance(name, str):
+            raise ConfigError(f"the name is {type(name).__name__}", hint=f'{type(self).__name__}("{self.kind}")')
         self.name = name or self.kind
         self.description = ""
         self.nodes: dict[str, Node] = {}
@@ -54,7 +56,7 @@ class Container(Runnable):
         self._parents: WeakSet[Container] = WeakSet()
         self.num_loop_steps = num_loop_steps
         self.until = until
-        self.limits = Limits(resources or {})
+        self.limits = Limits({} if resources is None else resources)
         self._edges: list[Edge] = []
         self._calls: list[Call] = []
         self._inputs: dict[str, tuple[Endpoint, ...]] | None = None

@@ -50,12 +50,12 @@ class World(Runnable):
     keeps_itself: ClassVar[bool] = True
 
     def __init__(self, name: str = "world", *, resources: Mapping[str, int] | None = None) -> None:
-        if not name.isprintable() or not name.strip() or "/" in name:
+        if not isinstance(name, str) or not name.isprintable() or not name.strip() or "/" in name:
             raise ConfigError(f"{name!r} is no name for a world", hint='World("midgard")')
         self.name = name
         self.description = ""
         self.nodes: dict[str, Node] = {}
-        self.limits = Limits(resources or {})
+        self.limits = Limits({} if resources is None else resources)
         self.schema = StateSchema()
         self.seed: int | None = None
         self.durability = "effect"

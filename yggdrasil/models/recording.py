@@ -20,7 +20,7 @@ from yggdrasil.core.blob import Blob
 from yggdrasil.core.canonical import digest, parse
 from yggdrasil.core.messages import Part, Reply, Request, reply_from_json, reply_to_json
 from yggdrasil.core.value import Value
-from yggdrasil.errors import CorruptError
+from yggdrasil.errors import ConfigError, CorruptError
 from yggdrasil.models.secrets import scrub
 from yggdrasil.runtime.ask import request_to_json
 
@@ -78,6 +78,10 @@ class RecordingModel(Model):
     """
 
     def __init__(self, model: Model, path: str | Path) -> None:
+        if not isinstance(model, Model):
+            raise ConfigError(f"{type(model).__name__} is no Model", hint='RecordingModel(model, "calls.jsonl")')
+        if not isinstance(path, str | Path):
+            raise ConfigError(f"the path is {type(path).__name__}", hint='RecordingModel(model, "calls.jsonl")')
         self.model = model
         self.path = Path(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -42,13 +43,15 @@ class ReplayModel(Model):
     ) -> None:
         if match not in get_args(Match):
             raise ConfigError(f"match is {match!r}", hint='match="digest" or match="order"')
+        if not isinstance(source, str | Path):
+            raise ConfigError(f"the source is {type(source).__name__}", hint='ReplayModel("calls.jsonl")')
         self.source, self.match, self.model = str(source), match, model
         self._store = store
         url, mark, thread = self.source.rpartition("#")
         if (store is not None or "://" in self.source) and not (mark and thread and (url or store)):
             raise ConfigError(f"replay:{source} names no thread", hint="replay:sqlite:///runs.db#THREAD")
         self._place: tuple[str, str] | None = (url, thread) if store is not None or "://" in url else None
-        if not (Path(self.source).is_file() if self._place is None else store is not None or is_there(url)):
+        if not (os.path.isfile(self.source) if self._place is None else store is not None or is_there(url)):
             raise ConfigError(
                 f"there is no recording {self.source!r}",
                 hint='RecordingModel(model, "calls.jsonl") writes one; replay:sqlite:///runs.db#THREAD reads a journal',

@@ -25,7 +25,7 @@ from yggdrasil.core.messages import (
     ToolResult,
     assistant,
 )
-from yggdrasil.errors import ModelReplyError, ModelRequestError, UnknownTypeError, close_names
+from yggdrasil.errors import ConfigError, ModelReplyError, ModelRequestError, UnknownTypeError, close_names
 from yggdrasil.models.example import example
 
 Said = str | Blob | Part | Message | Reply | BaseException | Sequence["str | Blob | Part"]
@@ -47,6 +47,10 @@ class ScriptedModel(Model):
     def __init__(self, script: Sequence[Said | Script] | Script, *, name: str = "script", keep: int = 100) -> None:
         if isinstance(script, str):
             script = [script]
+        if not callable(script) and not isinstance(script, Sequence):
+            raise ConfigError(f"the script is {type(script).__name__}", hint='ScriptedModel(["Hello.", "Bye."])')
+        if not isinstance(keep, int) or keep < 0:
+            raise ConfigError(f"keep is {keep!r}", hint="keep=100, or 0 for none")
         self._name = f"scripted:{name}"
         self._function = script if callable(script) else None
         self._items: Sequence[Any] = () if callable(script) else tuple(script)

@@ -20,6 +20,8 @@ class Limits:
     """Named capacities, counted per event loop."""
 
     def __init__(self, capacities: Mapping[str, int]) -> None:
+        if not isinstance(capacities, Mapping):
+            raise ConfigError(f"resources is {type(capacities).__name__}", hint="resources={'gpu': 1}")
         for name, capacity in capacities.items():
             if not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1:
                 raise ConfigError(f"resource {name!r} has capacity {capacity!r}", hint=f"{name}: 1")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
 
 from yggdrasil.abc.store import Store
 from yggdrasil.errors import ConfigError
@@ -50,7 +50,7 @@ def is_there(url: str | Store | None) -> bool:
     scheme, separator, rest = url.partition("://")
     if separator and scheme != "sqlite":
         return True
-    return Path(rest[1:] if separator else url).exists()
+    return os.path.exists(rest[1:] if separator else url)
 
 
 def _plain(path: str) -> str:
