@@ -565,6 +565,21 @@ async def check_prune_snapshots(store: Store, clock: Clock) -> None:
     assert [record.sequence for record in await store.read("a", limit=1)] == [9001]
 
 
+async def check_what_pruning_kept_is_not_thinned(store: Store, clock: Clock) -> None:
+    await store.append("a", entries(*range(50)))
+    await store.append("a", [], snapshot="at 50")
+    await store.adopt("a", [], snapshots=[Snapshot(place, f"at {place}") for place in (10, 20, 30)])
+    await store.prune("a", 30, snapshots=[10, 20])
+    for _ in range(5):
+        await store.append("a", entries(*range(10)), snapshot="later")
+    assert await store.snapshots("a") == [10, 20, 30, 90, 100]
+    await store.adopt("b", [Record(place, "note", place, 1.0) for place in (20, 30, 31)])
+    await store.adopt("b", [], snapshots=[Snapshot(place, f"at {place}") for place in (10, 20, 30)])
+    for _ in range(5):
+        await store.append("b", entries(*range(10)), snapshot="later")
+    assert await store.snapshots("b") == [10, 20, 30, 71, 81], "the one after a gap is needed to go back"
+
+
 async def check_prune_needs_the_lease(store: Store, clock: Clock) -> None:
     lease = await store.acquire("a", "Kara", seconds=10)
     await store.append("a", entries(1, 2, 3), snapshot="s", lease=lease)

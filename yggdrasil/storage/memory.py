@@ -383,7 +383,7 @@ def _segments(stream: _Stream | None) -> list[tuple[_Stream, int]]:
 
 def _thin_snapshots(stream: _Stream) -> None:
     newest = sorted(stream.snapshots, reverse=True)[:LOOKED_AT]
-    gone = superfluous(newest, stream.base)
+    gone = superfluous(newest, stream.base, stream.pruned)
     if gone is not None and not any(gone <= base < newest[1] for base in stream.forks):
         del stream.snapshots[gone]
 
