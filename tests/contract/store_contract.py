@@ -22,7 +22,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from yggdrasil.abc.store import Entry, Lease, Record, Size, Snapshot, Store
+from yggdrasil.abc.store import BlobInfo, Entry, Lease, Record, Size, Snapshot, Store
 from yggdrasil.errors import ConflictError, CorruptError, LeaseError, PortError, StoreError
 
 
@@ -665,6 +665,18 @@ async def check_vacuum(store: Store, clock: Clock) -> None:
     assert await store.put_blob(blobs["gone"]) == digests["gone"]
     assert await store.get_blob(digests["gone"]) == blobs["gone"]
     assert len(await store.read("a")) == 1
+
+
+async def check_listing_blobs(store: Store, clock: Clock) -> None:
+    assert await store.blobs() == []
+    sizes = {await store.put_blob(bytes([at]) * size): size for at, size in enumerate((0, 5, 100_000, 70_000, 6, 7))}
+    every = [BlobInfo(digest, sizes[digest]) for digest in sorted(sizes)]
+    assert await store.blobs() == every
+    assert await store.blobs(limit=2) == every[:2]
+    assert await store.blobs(after=every[1].digest, limit=3) == every[2:5]
+    assert await store.blobs(after=every[3].digest) == every[4:]
+    assert await store.blobs(after=every[5].digest) == []
+    assert await store.blobs(limit=0) == []
 
 
 async def check_vacuum_after_prune(store: Store, clock: Clock) -> None:

@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Sequence
+
+import anyio
 
 from yggdrasil.abc.store import Lease, Snapshot, Store
 from yggdrasil.core.cycle import Cycle, Status
 from yggdrasil.core.facts import Finished, Pruned
 from yggdrasil.core.retention import ALWAYS, BATCH, Done, Keep, due, prune
 from yggdrasil.errors import CorruptError
+from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.recovery import Recovered, go_on, recover
+
+LEASE = 60.0
+"""Seconds that one batch of pruning may take."""
+
+
+async def prune_world(store: Store, stream: str, keep: Keep, cycle: Cycle, now: float) -> Pruned | None:
+    """Prune a world that nobody runs, at once and all that may go; None when nothing may.
+
+    now: in seconds since the epoch. LeaseError names who runs it: then it prunes itself.
+    """
+    lease = await store.acquire(stream, f"{socket.gethostname()}:{os.getpid()}", seconds=LEASE)
+    try:
+        found = await recover(store, stream, cycle)
+        if found is None:
+            return None
+        retention = Retention(keep, cycle, store, stream, batch=1)
+        journal = Journal(store, stream, lease, found.head)
+        last, status = None, found.status
+        while (pruned := await retention.prune(status, lease, now)) is not None:
+            journal.note(pruned)
+            await journal.flush()
+            lease = await store.renew(lease, seconds=LEASE)
+            last, status = pruned, status.replace(pruned=pruned)
+        return last
+    finally:
+        with anyio.CancelScope(shield=True):
+            await store.release(lease)
 
 
 class Retention:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from yggdrasil.abc.store import Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
+from yggdrasil.abc.store import BlobInfo, Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.storage import refusals
 from yggdrasil.storage.blobs import named
@@ -266,6 +266,12 @@ class MemoryStore(Store):
             if digest not in self._blobs:
                 raise refusals.missing_blob(digest)
             return self._blobs[digest][0]
+
+    async def blobs(self, *, after: str = "", limit: int | None = None) -> list[BlobInfo]:
+        """Digests and sizes, by digest."""
+        with self._opened():
+            names = sorted(name for name in self._blobs if name > after)[:limit]
+            return [BlobInfo(name, len(self._blobs[name][0])) for name in names]
 
     async def sizes(self, prefix: str = "") -> list[Size]:
         """What each stream weighs."""
