@@ -113,7 +113,8 @@ def million(folder: Path, count: int) -> None:
                        env=dict(os.environ)).stdout for _ in range(5))), strict=True)  # fmt: skip
     line("open, read the newest", f"{statistics.median(opened):.4f} s", "", "", "at most 0.3 s",
          kept=statistics.median(opened) <= 0.3)  # fmt: skip
-    line("... and the first append", f"{statistics.median(first):.4f} s", "", "", "")
+    line("... and the first append", f"{statistics.median(first):.4f} s", "", "", "at most 0.3 s",
+         kept=statistics.median(first) <= 0.3)  # fmt: skip
     forked = asyncio.run(forks(path, 100))
     line("fork, median of 100", f"{statistics.median(forked) * 1e3:.2f} ms", "", "", "at most 5 ms",
          kept=statistics.median(forked) <= 5e-3)  # fmt: skip
