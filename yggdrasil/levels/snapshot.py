@@ -15,6 +15,7 @@ from yggdrasil.core.blob import Blob
 from yggdrasil.core.canonical import canonical, digest, parse
 from yggdrasil.core.content import Content, apply, section_of
 from yggdrasil.core.cycle import Status, Trouble
+from yggdrasil.core.facts import Pruned
 from yggdrasil.core.frozen import FrozenDict, freeze
 from yggdrasil.errors import CorruptError, FormatError
 
@@ -109,6 +110,7 @@ def _status_to_json(status: Status) -> dict[str, Any]:
         "paused": status.paused,
         "trouble": None if trouble is None else [trouble.stage, trouble.path, trouble.error],
         "history": status.content.history,
+        **({"pruned": [status.pruned.tick, status.pruned.upto]} if status.pruned.tick else {}),
     }
 
 
@@ -124,4 +126,5 @@ def _status_from_json(data: Mapping[str, Any], content: Content) -> Status:
         tick_hash=data["tick_hash"],
         paused=data["paused"],
         trouble=None if trouble is None else Trouble(*trouble),
+        pruned=Pruned(*data.get("pruned", ())),
     )
