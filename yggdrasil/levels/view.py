@@ -16,6 +16,9 @@ from yggdrasil.errors import EndWorldError, WorldError
 
 if TYPE_CHECKING:
     from yggdrasil.core.diff import Difference
+    from yggdrasil.levels.container import Child
+    from yggdrasil.levels.counterfactual import Counterfactual
+    from yggdrasil.levels.replay import Replayed
     from yggdrasil.levels.world import World
 
 
@@ -144,6 +147,24 @@ class WorldView(ABC):
         await self.reach()
         await other.reach()
         return await compare(self, other)
+
+    async def replay(self, *, first: int = 1, last: int | None = None, seed: int | None = None) -> Replayed:
+        """Execute ticks again from the journal, offline: the same hash at every tick, or a ReplayError says where.
+
+        By default all up to this tick; see `levels.replay.replay`.
+        """
+        from yggdrasil.levels.replay import replay
+
+        await self._lived()
+        upto = self.tick if last is None else last
+        return await replay(self.definition, self.store, self.stream_name, first=first, last=upto, seed=seed)
+
+    async def counterfactual(self, path: str, block: Child, *, at: int, name: str, ticks: int = 1) -> Counterfactual:
+        """What if another block had stood at the node `path` since tick `at`: see `levels.counterfactual`."""
+        from yggdrasil.levels.counterfactual import counterfactual
+
+        await self._lived()
+        return await counterfactual(self, path, block, at=at, name=name, ticks=ticks)
 
     async def _lived(self) -> None:
         await self.reach()
