@@ -1,4 +1,4 @@
-"""Replay: the same hashes from the journal alone, and a loud end where anything was changed; and what if it had been."""
+"""Replay: the same hashes from the journal alone, a loud end where anything was changed; and what if it had been."""
 
 from __future__ import annotations
 
@@ -133,20 +133,19 @@ async def test_a_changed_prompt_fails_at_its_path_and_tick() -> None:
     done: list[str] = []
     script = [reply(ToolCall("1", "forge", {"what": what})) for what in ("nail", "hook")]
     model = ScriptedModel([script[0], reply("one"), script[1], reply("two"), reply("three")])
-    async with MemoryStore() as store:
-        async with World.open(speaking(model, "Work.", done), store=store) as live:
-            await live.run(ticks=3, approve=lambda question: True)
-            silent = ScriptedModel([])
-            again = World.open(speaking(silent, "Work.", done), store=store, read_only=True)
-            async with again as other:
-                assert (await other.replay()).tick_hash == live.tick_hash
-            assert done == ["nail", "hook"]
-            async with World.open(speaking(silent, "Work hard.", done), store=store, read_only=True) as other:
-                with pytest.raises(ReplayError, match="tick 1: effect 0") as caught:
-                    await other.replay()
-            assert caught.value.tick == 1
-            assert caught.value.path.startswith("toy/creator/smith")
-            assert isinstance(caught.value.__cause__.__cause__, EffectMismatchError)  # type: ignore[union-attr]
+    async with MemoryStore() as store, World.open(speaking(model, "Work.", done), store=store) as live:
+        await live.run(ticks=3, approve=lambda question: True)
+        silent = ScriptedModel([])
+        again = World.open(speaking(silent, "Work.", done), store=store, read_only=True)
+        async with again as other:
+            assert (await other.replay()).tick_hash == live.tick_hash
+        assert done == ["nail", "hook"]
+        async with World.open(speaking(silent, "Work hard.", done), store=store, read_only=True) as other:
+            with pytest.raises(ReplayError, match="tick 1: effect 0") as caught:
+                await other.replay()
+        assert caught.value.tick == 1
+        assert caught.value.path.startswith("toy/creator/smith")
+        assert isinstance(caught.value.__cause__.__cause__, EffectMismatchError)  # type: ignore[union-attr]
 
 
 async def test_one_more_question_to_the_outside_is_refused() -> None:

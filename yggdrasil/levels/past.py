@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from yggdrasil.abc.store import Record, Snapshot, Store
+from yggdrasil.abc.store import Record, Store
 from yggdrasil.core.cycle import Cycle
 from yggdrasil.core.diff import Parting, parting
 from yggdrasil.core.facts import Fact, Finished, Opened, Remembered, fact_of
@@ -155,19 +155,14 @@ async def past(store: Store, stream: str, tick: int, cycle: Cycle) -> Recovered:
 
 
 async def _pruned(store: Store, stream: str, tick: int) -> WorldError:
-    ticks = sorted({int(snapshot.data["tick"]) for snapshot in await snapshots(store, stream)})
+    ticks = []
+    for sequence in await store.snapshots(stream):
+        snapshot = await store.snapshot(stream, at=sequence)
+        assert snapshot is not None
+        ticks.append(int(snapshot.data["tick"]))
     below = [other for other in ticks if other < tick][-1:]
     above = [other for other in ticks if other > tick][:1]
     return not_there(stream, tick, below + above)
-
-
-async def snapshots(store: Store, stream: str, upto: int | None = None) -> list[Snapshot]:
-    """The snapshots that are kept, oldest first."""
-    found: list[Snapshot] = []
-    while (snapshot := await store.snapshot(stream, at=upto)) is not None:
-        found.append(snapshot)
-        upto = snapshot.sequence - 1
-    return found[::-1]
 
 
 # --- two histories
