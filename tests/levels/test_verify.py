@@ -85,13 +85,21 @@ async def everything(store: Store) -> list[Any]:
     return found
 
 
+def contents(path: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in path.parent.rglob("*") if p.is_file()}
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
 async def looked_through(path: Path) -> list[Verified]:
     async with SqliteStore(path) as store:
         return [await verify(store, name, toy()) for name in NAMES]
 
 
 async def test_a_world_that_is_whole_is_said_to_be(whole: Path) -> None:
-    before = whole.read_bytes()
+    before = contents(whole)
     told: list[tuple[int, int]] = []
     async with SqliteStore(whole) as store:
         found = await verify(store, "toy", toy(), told=lambda done, of: told.append((done, of)))
@@ -105,7 +113,7 @@ async def test_a_world_that_is_whole_is_said_to_be(whole: Path) -> None:
         assert (await verify(store, "other")).whole, "the canonical schema needs no definition"
         with pytest.raises(StoreError, match="no world 'nobody'"):
             await verify(store, "nobody")
-    assert whole.read_bytes() == before
+    assert contents(whole) == before
     async with MemoryStore() as memory:
         await make(memory)
         assert (await verify(memory, "toy", toy())).whole
@@ -183,8 +191,8 @@ async def test_a_damaged_record_is_named_with_its_tick(whole: Path, tmp_path: Pa
 
     def damage(path: Path) -> str:
         with closing(sqlite3.connect(path)) as connection:
-            connection.execute("UPDATE record SET data = data || ' ' WHERE id IN"
-                               " (SELECT id FROM record WHERE place & 68719476735 = ? ORDER BY id LIMIT 1)", (sequence,))
+            first = "SELECT id FROM record WHERE place & 68719476735 = ? ORDER BY id LIMIT 1"
+            connection.execute(f"UPDATE record SET data = data || ' ' WHERE id IN ({first})", (sequence,))
             connection.commit()
         return ""
 
@@ -210,7 +218,7 @@ async def test_a_damaged_blob_is_named_with_what_names_it(whole: Path, tmp_path:
     assert problem.path == f"blob {chosen[0]}"
     assert "/ record " in problem.sentence
     assert "tick" in problem.sentence
-    Path(f"{path}.blobs", chosen[0][:2], chosen[0][2:]).unlink()
+    remove(Path(f"{path}.blobs", chosen[0][:2], chosen[0][2:]))
     assert f"blob {chosen[0]}" in [p.path for v in await looked_through(path) for p in v.problems]
 
 
@@ -241,7 +249,8 @@ async def test_a_forgery_with_right_checksums_breaks_the_chain() -> None:
             if record.kind == "stage" and record.data["stage"] == "architect" and record.sequence > 60:
                 data = {**data, "output": {"scene": "a forged one"}}
             await forged.append("toy", [Entry(record.kind, data)])
-        for digest in {*records[0].data["sections"].values(), *(r["$blob"] for x in records for r in references(x.data))}:
+        named = [r["$blob"] for record in records for r in references(record.data)]
+        for digest in {*records[0].data["sections"].values(), *named}:
             await forged.put_blob(await store.get_blob(digest))
         found = await verify(forged, "toy", toy())
         assert not found.whole

@@ -133,8 +133,8 @@ class _Verification:
 
     async def _record(self, record: Record) -> None:
         path = f"stream {self.stream} / record {record.sequence}"
-        if record.sequence != self._last + 1:  # pruned: a store says itself what it has lost
-            self._folded = None
+        if self._folded is not None and self._folded.head != record.sequence - 1:
+            self._folded = None  # what lies between is pruned, or named already: a store says itself what it has lost
         self._last = record.sequence
         self.records += 1
         try:
