@@ -149,8 +149,8 @@ class _Verification:
                 fold_record(self._folded, record, self.cycle, self.stream)
         except YggdrasilError as error:
             self._lost(error)
-        if record.kind == Finished.kind:
-            self._tick += 1
+        if record.kind == Finished.kind or record.sequence == 1:
+            self._tick += 1  # what comes belongs to the next one
 
     def _link(self, fact: Fact, path: str) -> None:
         """The chain by itself: each finished record follows from the one before, whatever lies between."""
