@@ -225,8 +225,8 @@ def _effect_path(stage: str, ours: Sequence[Fact], theirs: Sequence[Fact]) -> st
 # --- for people
 
 
-def tell(found: Difference, most: int = 40) -> list[str]:
-    """A difference as lines for a person; at most `most` places are named."""
+def tell(found: Difference, most: int = 12) -> list[str]:
+    """A difference as lines for a person; at most `most` places of each part are named."""
     lines = [f"{_named(found.a)} -> {_named(found.b)}"]
     if found.parted is not None:
         lines += tell_parting(found.parted)
@@ -234,14 +234,12 @@ def tell(found: Difference, most: int = 40) -> list[str]:
         lines.append(f"one history: the same as far as both have come, to tick {min(found.a.tick, found.b.tick)}")
     if found.same:
         return [*lines, "content, state and history are equal"]
-    left = most
     for part in PARTS:
         listed = found.of(part)
         if listed:
-            lines += ["", f"{part} ({len(listed)})", *(f"  {line(change)}" for change in listed[:left])]
-            if len(listed) > left:
-                lines.append(f"  ... and {len(listed) - left} more")
-            left = max(left - len(listed), 0)
+            lines += ["", f"{part} ({len(listed)})", *(f"  {line(change)}" for change in listed[:most])]
+            if len(listed) > most:
+                lines.append(f"  ... and {len(listed) - most} more")
     return lines
 
 
