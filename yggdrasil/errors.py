@@ -39,7 +39,8 @@
         ├── EndWorldError         an End World refuses every write
         ├── PatchError            a patch does not apply to the content
         ├── EffectMismatchError   a replayed effect is not the recorded one
-        └── EffectUnknownError    an effect was in flight at a crash and must not be repeated
+        ├── EffectUnknownError    an effect was in flight at a crash and must not be repeated
+        └── ReplayError           a tick that is executed again does not end as it was recorded
 
 A message names both sides, says what was available, and gives the line to write instead (`hint`).
 """
@@ -285,3 +286,11 @@ class EffectMismatchError(WorldError):
 
 class EffectUnknownError(WorldError):
     """An effect was in flight at a crash and is declared `idempotent=False`: a person must say what happened."""
+
+
+class ReplayError(WorldError):
+    """A tick that is executed again gives or asks for something else than was recorded; `tick` is its number."""
+
+    def __init__(self, sentence: str, *, tick: int = 0, path: str = "", hint: str = "") -> None:
+        super().__init__(sentence, path=path, hint=hint)
+        self.tick = tick

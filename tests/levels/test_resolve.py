@@ -33,7 +33,7 @@ async def test_links_name_passages_artifacts_entries_nodes_and_the_world_itself(
         ("ygg://midgard/content/charakters", ConfigError, "'characters'"),
         ("ygg://midgard/history/99", ConfigError, "counted from 1"),
         ("ygg://midgard/stages/nobody", ConfigError, "no node"),
-        ("ygg://midgard@7", WorldError, "stands at tick 0"),
+        ("ygg://midgard@7", WorldError, "tick 7 is not there"),
         ("ygg://midgard/content#ffffffffffff", CorruptError, "pinned"),
         ("ygg://midgart/content", UnknownTypeError, "midgard"),
     ],

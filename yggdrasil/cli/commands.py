@@ -94,6 +94,10 @@ def run(
         Optional[float],  # noqa: UP045
         typer.Option(min=0, metavar="DOLLARS", help="End cleanly when so much money is spent."),
     ] = None,
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="What it is called in the store: a fork's name, or another one of its kind."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Let a world live. It goes on where it was; its pictures lie beside its store.
@@ -107,7 +111,7 @@ def run(
     action = None if action is None else typed(action)
     if endpoint_url is not None and model is None and image_model is None:
         raise typer.BadParameter("say which model is there: --model openai:NAME", param_hint="--endpoint-url")
-    by = Order(world, ticks, action, store, seed, overlay, model, endpoint_url, image_model, budget, max_cost)
+    by = Order(world, ticks, action, store, seed, overlay, model, endpoint_url, image_model, budget, max_cost, name)
     sys.exit(run_world(by, as_json))
 
 
@@ -398,3 +402,94 @@ def copy(
     from yggdrasil.cli.upkeep import copy as copy_all
 
     sys.exit(copy_all(source, target, as_json))
+Past = Annotated[str, typer.Argument(metavar="WORLD", help=f"{_KNOWN} Or a fork's, with --store.")]
+Side = Annotated[str, typer.Argument(metavar="WORLD[@TICK]", help="A world or a fork; at its last tick or this one.")]
+
+
+@app.command()
+def at(
+    world: Past,
+    tick: Annotated[int, typer.Argument(min=0, metavar="TICK", help="0 is how it began.")],
+    store: Store = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
+) -> None:
+    """What a world was after a tick.
+
+    It may be asked while another process runs the world. With --json its content and state too.
+    """
+    from yggdrasil.cli.past import print_past
+
+    print_past(world, tick, store, overlay, as_json)
+
+
+@app.command()
+def fork(
+    world: Past,
+    name: Annotated[str, typer.Option("--as", metavar="NAME", help="What the fork is called in the store.")],
+    tick: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--at", min=0, metavar="TICK", help="Up to the end of this tick.", show_default="the last"),
+    ] = None,
+    store: Store = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
+) -> None:
+    """Begin a world of its own from any tick of another. This is how a world is rewound.
+
+    Nothing is copied, and nothing of the other is changed: what happened stays. Go on with `run WORLD --name NAME`.
+    """
+    from yggdrasil.cli.past import fork_world
+
+    fork_world(world, tick, name, store, overlay, as_json)
+
+
+@app.command()
+def diff(
+    a: Side,
+    b: Side,
+    store: Store = None,
+    other: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--other-store", metavar="URL", help="Where the second one is kept, if elsewhere."),
+    ] = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
+) -> None:
+    """What differs between two worlds, two ticks or two forks, and in which tick they part."""
+    from yggdrasil.cli.past import print_diff
+
+    print_diff(a, b, store, other, overlay, as_json)
+
+
+@app.command()
+def replay(
+    world: Past,
+    since: Annotated[int, typer.Option("--from", min=1, metavar="TICK", help="The first tick.")] = 1,
+    upto: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--to", min=1, metavar="TICK", help="The last tick.", show_default="the last one lived"),
+    ] = None,
+    store: Store = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
+) -> None:
+    """Execute a world's ticks again from its journal, offline.
+
+    Every tick must end with the hash that was recorded; the first that does not is told, with its place. Nothing is
+    asked outside, nothing is written.
+    """
+    from yggdrasil.cli.past import replay_world
+
+    replay_world(world, since, upto, store, overlay, as_json)
+
+
+@app.command()
+def verify(world: Past, store: Store = None, overlay: Overlay = None, as_json: Json = False) -> None:
+    """Look through a world and its store: every record, tick, snapshot and blob.
+
+    Code 0 only when all is whole. Each damage is told with its place; nothing is changed.
+    """
+    from yggdrasil.cli.past import verify_world
+
+    sys.exit(verify_world(world, store, overlay, as_json))

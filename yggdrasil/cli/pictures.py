@@ -30,6 +30,11 @@ def folder_for(store: str, world: str) -> Path:
     return path.with_name(f"{path.stem}-pictures")
 
 
+def pictures_of(folder: Path, name: str) -> Path:
+    """Where the pictures of a world go that has a name of its own in the store: apart from those of the others."""
+    return folder.with_name(f"{folder.name.removesuffix('-pictures')}-{file_name(name)}-pictures")
+
+
 def file_name(name: str) -> str:
     """A name as a file may be called."""
     return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "world"

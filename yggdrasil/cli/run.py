@@ -17,7 +17,7 @@ from yggdrasil.abc.catalog import find
 from yggdrasil.cli.display import Display, choose
 from yggdrasil.cli.exits import DONE, FAILED, STOPPED
 from yggdrasil.cli.failure import innermost, report
-from yggdrasil.cli.pictures import sounds_beside, write_pictures, write_sounds
+from yggdrasil.cli.pictures import pictures_of, sounds_beside, write_pictures, write_sounds
 from yggdrasil.cli.places import Place, locate
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.events import TickFinished, WorldParked
@@ -45,6 +45,7 @@ class Order:
     image_model: str | None = None
     budget: int | None = None
     max_cost: float | None = None
+    name: str | None = None
 
     def line(self) -> str:
         """The command line that asks for this."""
@@ -111,6 +112,8 @@ def run_world(order: Order, as_json: bool) -> int:
     """Run, show, and return the exit code."""
     order = order.with_overlays()
     place = locate(order.world, order.store, order.overlay)
+    if order.name is not None:
+        place = replace(place, pictures=pictures_of(place.pictures, order.name))
     world = load_world(order.world, overlay=order.overlay, parameters=order.parameters())
     if world.ended:
         raise EndWorldError(
@@ -159,7 +162,7 @@ async def _live(definition: World, order: Order, place: Place, display: Display,
     """Stream the ticks; whether the world was parked."""
     parked = False
     budget = Budget(tokens=order.budget, cost=order.max_cost)
-    async with World.open(definition, store=place.store, seed=order.seed) as world:
+    async with World.open(definition, store=place.store, seed=order.seed, name=order.name) as world:
         await _catch_up(world, place)
         async with _listening(stops, world):
             async for event in world.stream(ticks=order.ticks, action=order.action, budget=budget):

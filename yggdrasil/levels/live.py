@@ -13,17 +13,17 @@ import anyio
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.abc.store import Entry, Lease, Store
-from yggdrasil.core.content import HISTORY, content_of
+from yggdrasil.core.content import content_of
 from yggdrasil.core.cycle import Status, Trouble
-from yggdrasil.core.facts import EffectDone, EffectsAbandoned, Remembered
+from yggdrasil.core.facts import EffectDone, EffectsAbandoned
 from yggdrasil.core.frozen import thaw
 from yggdrasil.core.ports import Spec
-from yggdrasil.core.state import state_hash
 from yggdrasil.errors import ConfigError, EndWorldError, LeaseError, PortError, StoreError, WorldError
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.loop import WorldLoop
 from yggdrasil.levels.recovery import Recovered, begin, recover
 from yggdrasil.levels.snapshot import Snapshots
+from yggdrasil.levels.view import WorldView
 from yggdrasil.runtime.effects import JournalEffects
 from yggdrasil.runtime.spawn import Handle, spawn
 from yggdrasil.storage.open import is_there, open_store
@@ -35,7 +35,7 @@ LEASE = 15.0
 """Seconds a lease lasts unless renewed; it is renewed three times in that time."""
 
 
-class LiveWorld(Runnable):
+class LiveWorld(WorldView, Runnable):
     """A world opened on a store. `run` and `stream` take `ticks=N` and `action="..."`; see `World.open`."""
 
     keeps_itself: ClassVar[bool] = True
@@ -51,11 +51,6 @@ class LiveWorld(Runnable):
     def spec(self) -> Spec:
         """The ports of a world."""
         return self.definition.spec
-
-    @property
-    def label(self) -> str:
-        """The world's name."""
-        return self.definition.name
 
     @property
     def block_type(self) -> str:
@@ -74,44 +69,14 @@ class LiveWorld(Runnable):
         return self._loop.status if self._loop is not None else self._found.status
 
     @property
-    def tick(self) -> int:
-        """The last finished tick; 0 for a new world."""
-        return self.status.tick
+    def head(self) -> int:
+        """The sequence of its last record; 0 for an End World."""
+        return self._loop.journal.head if self._loop is not None else self._found.head
 
-    @property
-    def state(self) -> Mapping[str, Any]:
-        """The filled blocks; blobs by reference (see `blob`). It cannot be changed."""
-        return self.status.state
-
-    @property
-    def content(self) -> Mapping[str, Any]:
-        """The sections, and `history` = {length, head, recent}. It cannot be changed."""
-        return self._loop.view if self._loop is not None else self.status.content.view
-
-    @property
-    def content_hash(self) -> str:
-        """The hash of the content, its history included."""
-        return self.status.content_hash
-
-    @property
-    def state_hash(self) -> str:
-        """The hash of the five blocks."""
-        return state_hash(self.status.state)
-
-    @property
-    def tick_hash(self) -> str:
-        """The last link of the chain of ticks; "" before the first."""
-        return self.status.tick_hash
-
-    @property
-    def seed(self) -> int:
-        """The seed it was opened with first."""
-        return self.status.seed
-
-    @property
-    def parked(self) -> Trouble | None:
-        """Why it waits for a person; None when it does not."""
-        return self.status.trouble
+    async def reach(self) -> None:
+        """Write what waits."""
+        if self._loop is not None:
+            await self._loop.journal.flush()
 
     @property
     def read_only(self) -> bool:
@@ -203,43 +168,12 @@ class LiveWorld(Runnable):
 
     # --- reading
 
-    async def blob(self, digest: str) -> bytes:
-        """The bytes of an artifact, by the digest in its reference."""
-        return await self.store.get_blob(digest)
-
-    async def history(self, *, after: int = 0) -> list[Any]:
-        """The entries of the history from number `after` on (counted from 0), oldest first."""
-        if self.definition.ended:
-            return list(content_of(self.definition.sections)[1])[after:]
-        records = await self.store.read(self.stream_name, kinds=(Remembered.kind,))
-        return [record.data["entry"] for record in records if record.sequence <= self._head()][after:]
-
-    async def export_content(self) -> dict[str, Any]:
-        """The content with its whole history, as plain JSON with sorted sections: equal content, equal value."""
-        sections = {**thaw(self.status.content.sections), HISTORY: await self.history()}
-        return {name: sections[name] for name in sorted(sections)}
-
-    async def export(self, *, content_only: bool = True) -> dict[str, Any]:
-        """A world's document: with `content_only` an End World, fixed and readable."""
-        content = await self.export_content()
-        document = {} if content_only else self.definition.to_config()
-        return {"kind": "world", "version": 1, "name": self.label, **document, "content": content}
-
-    async def resolve(self, link: str) -> Any:
-        """What a `ygg://...` link names: in this world, in another one of its store, or in the catalogue."""
-        from yggdrasil.levels.resolve import resolve
-
-        return await resolve(link, here=self)
-
     async def refresh(self) -> None:
         """Read again what a world that was opened read-only has become."""
         if self._loop is None and not self.definition.ended:
             found = await recover(self.store, self.stream_name, self.definition.cycle)
             if found is not None:
                 self._found = found
-
-    def _head(self) -> int:
-        return self._loop.journal.head if self._loop is not None else self._found.head
 
     def _refuse_end(self) -> None:
         if self.definition.ended:

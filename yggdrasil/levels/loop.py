@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 
 from yggdrasil.abc.context import Run, RunContext
+from yggdrasil.abc.effects import Effects
 from yggdrasil.abc.store import Letter
 from yggdrasil.core.blob import KEY, Blob, attach, references
 from yggdrasil.core.budget import NewMoney
@@ -55,11 +56,21 @@ _RANK = {"": 0, "effect": 1, "stage": 2, "tick": 3}
 
 
 class WorldLoop:
-    """One living world. Only the holder of the stream's lease has one."""
+    """One living world. Only the holder of the stream's lease has one.
+
+    around   is laid around the effects of each tick
+    """
 
     def __init__(
-        self, name: str, cycle: Cycle, seats: Mapping[str, Seat], journal: Journal, found: Recovered
+        self,
+        name: str,
+        cycle: Cycle,
+        seats: Mapping[str, Seat],
+        journal: Journal,
+        found: Recovered,
+        around: Callable[[Effects], Effects] | None = None,
     ) -> None:
+        self._around = around
         self.name, self.cycle, self.seats, self.journal = name, cycle, seats, journal
         self.status: Status = found.status
         self.snapshots = found.snapshots
@@ -187,7 +198,7 @@ class WorldLoop:
             tick=tick,
             device=caller.device,
             training=caller.training,
-            effects=self._effects,
+            effects=self._effects if self._around is None else self._around(self._effects),
             hooks=caller.hooks,
             clock=caller.clock,
             loop_steps=caller.loop_steps,

@@ -76,7 +76,7 @@ async def go_on(found: Recovered, store: Store, stream: str, cycle: Cycle, *, up
         limit = PAGE if upto is None else min(PAGE, upto - found.head)
         records = await store.read(stream, after=found.head, limit=limit)
         for record in records:
-            _fold(found, record, cycle, stream)
+            fold_record(found, record, cycle, stream)
         if len(records) < PAGE:
             return
 
@@ -99,15 +99,21 @@ async def _start(store: Store, stream: str, upto: int | None) -> Recovered | Non
         raise FormatError(f"the stream holds {first[0].kind!r} records, not a world", path=path, hint="another name")
     opened = fact_of(first[0].kind, first[0].data, path)
     assert isinstance(opened, Opened)
+    return await from_opened(store, stream, opened)
+
+
+async def from_opened(store: Store, stream: str, opened: Opened) -> Recovered:
+    """The world as its first record has it."""
     sections = {}
     for name, key in opened.sections.items():
         raw = await store.get_blob(key)
         sections[name] = freeze(parse(raw.decode(), path=f"blob {key}"))
     content = Content(FrozenDict(sections), {name: digest(value) for name, value in sections.items()})
-    return Recovered(Status(content, seed=opened.seed, content_hash=opened.content_hash), snapshots, 1, [])
+    return Recovered(Status(content, seed=opened.seed, content_hash=opened.content_hash), Snapshots(), 1, [])
 
 
-def _fold(found: Recovered, record: Record, cycle: Cycle, stream: str) -> None:
+def fold_record(found: Recovered, record: Record, cycle: Cycle, stream: str) -> None:
+    """Take one more record in; CorruptError when it does not follow from those before."""
     path = f"stream {stream} / record {record.sequence}"
     if record.sequence != found.head + 1:
         raise CorruptError(f"a record is missing before it: the last was {found.head}", path=path)

@@ -7,19 +7,19 @@ from typing import Any
 
 from yggdrasil.abc.store import Store
 from yggdrasil.core.links import Link
-from yggdrasil.errors import ConfigError, CorruptError, WorldError, close_names
-from yggdrasil.levels.live import LiveWorld
+from yggdrasil.errors import ConfigError, CorruptError, close_names
+from yggdrasil.levels.view import WorldView
 from yggdrasil.levels.world import World
 
 
-async def resolve(link: str, *, here: LiveWorld | None = None, store: Store | str | None = None) -> Any:
+async def resolve(link: str, *, here: WorldView | None = None, store: Store | str | None = None) -> Any:
     """What a link names, as JSON; blobs by reference.
 
     here    the world that is asked: links to it, to worlds in its store, and to End Worlds of the catalogue resolve
     store   where living worlds are looked for when there is none
 
     ConfigError when the path leads nowhere, UnknownTypeError for a world nobody knows, CorruptError when the content
-    is not the pinned one, WorldError for a past tick.
+    is not the pinned one, WorldError for a tick that is not there.
     """
     wanted = link if isinstance(link, Link) else Link(link)
     if here is not None and wanted.world in (here.label, here.stream_name):
@@ -29,13 +29,9 @@ async def resolve(link: str, *, here: LiveWorld | None = None, store: Store | st
         return await _look(other, wanted)
 
 
-async def _look(world: LiveWorld, link: Link) -> Any:
+async def _look(world: WorldView, link: Link) -> Any:
     if link.tick is not None and link.tick != world.tick:
-        raise WorldError(
-            f"{world.label} stands at tick {world.tick}, and this version does not read the past",
-            path=link,
-            hint=link.replace(f"@{link.tick}", f"@{world.tick}"),
-        )
+        world = await world.at(link.tick)
     if link.pin and not world.content_hash.startswith(link.pin):
         raise CorruptError(
             f"the content is pinned to {link.pin[:12]}, and is {world.content_hash[:12]}",
@@ -75,7 +71,7 @@ def _walk(value: Any, steps: Sequence[str], link: Link) -> Any:
     return value
 
 
-async def _entry(world: LiveWorld, steps: Sequence[str], link: Link) -> Any:
+async def _entry(world: WorldView, steps: Sequence[str], link: Link) -> Any:
     entries = await world.history()
     if not steps:
         return entries
@@ -85,7 +81,7 @@ async def _entry(world: LiveWorld, steps: Sequence[str], link: Link) -> Any:
     return _walk(entries[int(number) - 1], rest, link)
 
 
-def _node(world: LiveWorld, steps: Sequence[str], link: Link) -> Any:
+def _node(world: WorldView, steps: Sequence[str], link: Link) -> Any:
     from yggdrasil.levels.write import block_document
 
     nodes = dict(world.definition.walk())

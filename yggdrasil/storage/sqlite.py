@@ -13,7 +13,8 @@ import anyio.to_thread
 
 from yggdrasil.abc.store import BlobInfo, Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
-from yggdrasil.storage import refusals, sqlite_upkeep
+from yggdrasil.errors import Problem
+from yggdrasil.storage import refusals, sqlite_examine, sqlite_upkeep
 from yggdrasil.storage.blobs import BlobFolder, fits, is_digest
 from yggdrasil.storage.record_text import to_text
 from yggdrasil.storage.sqlite_desk import Desk, Key, borrow, give_back
@@ -240,6 +241,10 @@ class SqliteStore(Store):
         rows = [(one.sequence, float(one.time), _row(one.kind, one.data, stream, "record")) for one in records]
         states = [(one.sequence, _row("", one.data, stream, "snapshot")) for one in snapshots]
         await self._desk.write(lambda ledger: ledger.adopt(stream, rows, states), stream)
+
+    async def examine(self) -> list[Problem]:
+        """Every damage in the file and its blobs; see `abc.examine`."""
+        return await anyio.to_thread.run_sync(sqlite_examine.examine, self._desk.path, self._folder)
 
     @property
     def _desk(self) -> Desk:

@@ -1,0 +1,227 @@
+"""Ticks as places in a world's stream: where each ended, found by looking at few records.
+
+Every tick ends with a `finished` record that holds its hashes, each chained to the one before. So where two
+histories part is found by bisection too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from yggdrasil.abc.store import Record, Store
+from yggdrasil.core.cycle import Cycle
+from yggdrasil.core.diff import Parting, parting
+from yggdrasil.core.facts import Fact, Finished, Opened, Remembered, fact_of
+from yggdrasil.core.state import state_hash
+from yggdrasil.core.value import Value
+from yggdrasil.errors import CorruptError, StoreError, WorldError
+from yggdrasil.levels.recovery import Recovered, recover
+
+NEAR = 64
+"""So few records are walked through rather than bisected."""
+
+PAGE = 500
+
+
+class TickEnd(Value):
+    """Where a tick ended: the sequence of its last record, and its hashes. Tick 0 is the world as it began."""
+
+    tick: int
+    sequence: int
+    content_hash: str
+    state_hash: str
+    tick_hash: str
+
+
+async def end_of(store: Store, stream: str, tick: int) -> TickEnd:
+    """Where a tick ended. WorldError names the nearest ticks that are there, StoreError says there is no world."""
+    if isinstance(tick, bool) or not isinstance(tick, int) or tick < 0:
+        raise WorldError(f"{tick!r} is no tick", path=stream, hint="at(120)")
+    if tick == 0:
+        return await _beginning(store, stream)
+    found = await _search(store, stream, lambda end: end.tick - tick)
+    if isinstance(found, TickEnd):
+        return found
+    raise not_there(stream, tick, [end.tick for end in found if end is not None])
+
+
+def not_there(stream: str, tick: int, near: Sequence[int]) -> WorldError:
+    """A tick that was never lived, or is no longer kept."""
+    near = near or [0]
+    named = " and ".join(str(other) for other in near)
+    sentence = f"tick {tick} is not there: the nearest that {'is' if len(near) == 1 else 'are'}: {named}"
+    return WorldError(sentence, path=stream, hint=f"at({min(near, key=lambda other: abs(other - tick))})")
+
+
+async def last_end(store: Store, stream: str, upto: int | None = None) -> TickEnd:
+    """Where the last finished tick ended (at or before record `upto`); tick 0 when none has."""
+    head = await store.head(stream) if upto is None else upto
+    window = NEAR
+    while True:
+        after = max(head - window, 0)
+        records = await store.read(stream, after=after, kinds=(Finished.kind,))
+        ends = [record for record in records if record.sequence <= head]
+        if ends:
+            return _end(stream, ends[-1])
+        if after == 0:
+            return await _beginning(store, stream)
+        window *= 8
+
+
+async def _beginning(store: Store, stream: str) -> TickEnd:
+    """The world as it began: its first record, and the history it was given."""
+    last = 0
+    content_hash = ""
+    while True:
+        records = await store.read(stream, after=last, limit=PAGE)
+        if not records and not last:
+            raise StoreError(f"there is no world {stream!r} here", path=store.url, hint=f"yggdrasil run {stream} first")
+        for record in records:
+            fact = _fact(stream, record)
+            if record.sequence != last + 1:
+                raise WorldError("the world's beginning is no longer kept", path=stream)
+            if isinstance(fact, Opened):
+                content_hash = fact.content_hash
+            elif not isinstance(fact, Remembered) or fact.tick:
+                return TickEnd(0, last, content_hash, state_hash({}), "")
+            last = record.sequence
+        if len(records) < PAGE:
+            return TickEnd(0, last, content_hash, state_hash({}), "")
+
+
+Order = Callable[[TickEnd], int]
+"""Below 0: the tick looked for ended later; above 0: earlier; 0: this is it."""
+
+
+async def _search(store: Store, stream: str, order: Order) -> TickEnd | tuple[TickEnd | None, TickEnd | None]:
+    """The end that `order` looks for, or its neighbours below and above. Each look reads one finished record."""
+    low, high = 0, await store.head(stream)
+    below: TickEnd | None = None
+    above: TickEnd | None = None
+    while high - low > NEAR:
+        middle = (low + high) // 2
+        end = await _next_end(store, stream, middle, high)
+        if end is None:
+            high = middle
+            continue
+        side = order(end)
+        if side == 0:
+            return end
+        if side < 0:
+            low, below = end.sequence, end
+        else:
+            high, above = middle, end
+    while (end := await _next_end(store, stream, low, high)) is not None:
+        side = order(end)
+        if side == 0:
+            return end
+        if side > 0:
+            return below, end
+        low, below = end.sequence, end
+    return below, above
+
+
+async def _next_end(store: Store, stream: str, after: int, upto: int) -> TickEnd | None:
+    records = await store.read(stream, after=after, limit=1, kinds=(Finished.kind,))
+    return _end(stream, records[0]) if records and records[0].sequence <= upto else None
+
+
+def _end(stream: str, record: Record) -> TickEnd:
+    fact = _fact(stream, record)
+    assert isinstance(fact, Finished)
+    return TickEnd(fact.tick, record.sequence, fact.content_hash, fact.state_hash, fact.tick_hash)
+
+
+def _fact(stream: str, record: Record) -> Fact:
+    return fact_of(record.kind, record.data, f"stream {stream} / record {record.sequence}")
+
+
+# --- a world as it was
+
+
+async def past(store: Store, stream: str, tick: int, cycle: Cycle) -> Recovered:
+    """The world after a tick, folded from the newest snapshot before. WorldError when that is no longer kept."""
+    end = await end_of(store, stream, tick)
+    snapshot = await store.snapshot(stream, at=end.sequence)
+    base = 0 if snapshot is None else snapshot.sequence
+    following = await store.read(stream, after=base, limit=1)
+    if base < end.sequence and following and following[0].sequence != base + 1:
+        raise await _pruned(store, stream, tick)
+    found = await recover(store, stream, cycle, upto=end.sequence)
+    assert found is not None
+    if found.status.tick != tick or found.status.tick_hash != end.tick_hash:
+        raise CorruptError(f"what is folded is not tick {tick}", path=f"stream {stream} / record {end.sequence}")
+    return found
+
+
+async def _pruned(store: Store, stream: str, tick: int) -> WorldError:
+    ticks = []
+    for sequence in await store.snapshots(stream):
+        snapshot = await store.snapshot(stream, at=sequence)
+        assert snapshot is not None
+        ticks.append(int(snapshot.data["tick"]))
+    below = [other for other in ticks if other < tick][-1:]
+    above = [other for other in ticks if other > tick][:1]
+    return not_there(stream, tick, below + above)
+
+
+# --- two histories
+
+
+class Stream(Value):
+    """A world's stream up to the end of a tick."""
+
+    store: Store
+    name: str
+    end: TickEnd
+
+
+async def common(a: Stream, b: Stream) -> TickEnd | None:
+    """The last tick that both lived alike, as it ended in `a`; None when they did not even begin alike."""
+    if _alike(a.end, b.end):
+        return a.end
+    low, high = 0, min(a.end.tick, b.end.tick)  # the chain: where one tick's hash is equal, all before are
+    ours = await _either(a, 0)
+    theirs = await _either(b, 0)
+    best = ours if ours is not None and theirs is not None and _alike(ours, theirs) else None
+    while low < high:
+        middle = (low + high + 1) // 2
+        ours, theirs = await _either(a, middle), await _either(b, middle)
+        if ours is None or theirs is None or not _alike(ours, theirs):
+            if ours is None or theirs is None:  # pruned: what is left lies above
+                low = middle
+                continue
+            high = middle - 1
+        else:
+            low, best = middle, ours
+    return best
+
+
+def _alike(ours: TickEnd, theirs: TickEnd) -> bool:
+    return (ours.tick, ours.tick_hash, ours.content_hash) == (theirs.tick, theirs.tick_hash, theirs.content_hash)
+
+
+async def _either(stream: Stream, tick: int) -> TickEnd | None:
+    if tick == stream.end.tick:
+        return stream.end
+    try:
+        return await end_of(stream.store, stream.name, tick)
+    except WorldError:  # pruned
+        return None
+
+
+async def part(a: Stream, b: Stream, same: TickEnd | None) -> Parting | None:
+    """Where two histories part, `same` being the last tick they have in common; None when one is part of the other."""
+    if same is None:
+        return Parting(0)
+    if same.tick == min(a.end.tick, b.end.tick):
+        return None
+    ours, theirs = await facts_of(a.store, a.name, same.tick + 1), await facts_of(b.store, b.name, same.tick + 1)
+    return parting(same.tick + 1, ours, theirs) or Parting(same.tick + 1)
+
+
+async def facts_of(store: Store, stream: str, tick: int) -> list[Fact]:
+    """What was recorded between the end of the tick before and the end of this one."""
+    before, end = await end_of(store, stream, tick - 1), await end_of(store, stream, tick)
+    records = await store.read(stream, after=before.sequence, limit=end.sequence - before.sequence)
+    return [_fact(stream, record) for record in records]
