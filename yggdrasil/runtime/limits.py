@@ -49,13 +49,14 @@ class Limits:
             raise ConfigError(
                 f"no resource {name!r}; {close_names(name, self.capacities)}", hint=f"resources: {{{name}: 1}}"
             )
-        limiters = self._limiters.setdefault(_loop(), {})
+        limiters = self._limiters.setdefault(event_loop(), {})
         if name not in limiters:
             limiters[name] = anyio.Semaphore(self.capacities[name])
         return limiters[name]
 
 
-def _loop() -> Any:
+def event_loop() -> Any:
+    """What tells the running event loop from others, on asyncio and trio."""
     if sniffio.current_async_library() == "asyncio":
         import asyncio
 
