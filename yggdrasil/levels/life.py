@@ -51,7 +51,12 @@ class Life(Runnable):
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Live until it is stopped."""
-        await self._world.advance(inputs, ctx, None, patient=self._patient)
+        from yggdrasil.levels.live import check_ticks
+
+        ticks = ctx.run.options.get("ticks")
+        if ticks is not None:
+            check_ticks(ticks, self.label)
+        await self._world.advance(inputs, ctx, ticks, living=True, patient=self._patient)
         return {"state": self._world.state}
 
 

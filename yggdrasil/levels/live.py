@@ -138,13 +138,12 @@ class LiveWorld(Runnable):
         """
         self._writable()
         ticks = ctx.run.options.get("ticks", self.definition.ticks or 1)
-        if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
-            raise PortError(f"ticks is {ticks!r}", path=self.label, hint="ticks=10")
+        check_ticks(ticks, self.label)
         if ctx.run.seed is not None and ctx.run.seed != self.seed:
             raise other_seed(self.label, self.seed, ctx.run.seed)
         action = _action(inputs.get("action"))
         if ticks:
-            await self.advance(inputs, ctx, ticks, patient=False)
+            await self.advance(inputs, ctx, ticks)
         elif action is not None:
             await self.act(action)
         return {"state": self.state}
@@ -158,16 +157,24 @@ class LiveWorld(Runnable):
 
         patient   when a stage fails, wait until a person says how it goes on, and where the error may pass by itself
                   try again after a while; otherwise ParkedError. A budget of a day that is spent is waited for anyway
-        options   as `run` takes them: action, budget, hooks, approve
+        options   as `run` takes them: action, budget, hooks, approve; `ticks`, at most so many
         """
         await Life(self, patient).run(**options)
 
-    async def advance(self, inputs: Mapping[str, Any], ctx: RunContext, ticks: int | None, *, patient: bool) -> None:
-        """What `run` and `live` do within a call: so many ticks, or a life by the timers."""
+    async def advance(
+        self,
+        inputs: Mapping[str, Any],
+        ctx: RunContext,
+        ticks: int | None,
+        *,
+        living: bool = False,
+        patient: bool = False,
+    ) -> None:
+        """What `run` and `live` do within a call: see there."""
         state = inputs.get("state")
         if state is not None:
             self.definition.schema.check(state)
-        await self._writable().run(ctx, ticks, _action(inputs.get("action")), state, patient=patient)
+        await self._writable().run(ctx, ticks, _action(inputs.get("action")), state, living=living, patient=patient)
 
     def events(self, limit: int = 1000) -> Subscription:
         """Follow its runs in this process: `async for event in world.events()`, as many at once as you like.
@@ -428,6 +435,12 @@ class Opening:
             finally:
                 if self._store is not None:
                     await self._store.close()
+
+
+def check_ticks(ticks: Any, path: str) -> None:
+    """PortError for what counts no ticks."""
+    if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
+        raise PortError(f"ticks is {ticks!r}", path=path, hint="ticks=10")
 
 
 def other_seed(name: str, seed: int, wanted: int) -> ConfigError:

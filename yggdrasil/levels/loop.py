@@ -121,7 +121,7 @@ class WorldLoop:
         self._run: Run | None = None
         self._plain: dict[str, Any] = {}
         self._views: tuple[Any, Any] = (None, None)
-        self._patient = False
+        self._living = self._patient = False
         self._failures = 0
         self._answered: frozenset[str] = frozenset()
         self._quiet_since = 0.0
@@ -133,11 +133,19 @@ class WorldLoop:
     # --- from outside
 
     async def run(
-        self, ctx: RunContext, ticks: int | None, action: str | None, state: Any, *, patient: bool = False
+        self,
+        ctx: RunContext,
+        ticks: int | None,
+        action: str | None,
+        state: Any,
+        *,
+        living: bool = False,
+        patient: bool = False,
     ) -> None:
         """Live for so many ticks; a tick under way is finished first, and counts (unless a state is handed in).
 
-        ticks     None: until it is stopped, by its timers; a budget of a day that is spent is then waited for
+        ticks     None: until it is stopped
+        living    by its timers, and not as soon as can be; a budget of a day that is spent is waited for
         patient   when a stage fails, wait for a person (and where the error may pass, for a while) and go on
         ParkedError when a stage fails; BudgetError when there is no more to spend, and the next run goes on there;
         StoreError when the journal cannot be written.
@@ -148,7 +156,7 @@ class WorldLoop:
         if self._scope is not None:
             raise WorldError(f"the world {self.name} runs already", hint="one run at a time; or post: world.act(...)")
         self.stopping = None
-        self._caller, self._patient = ctx, patient
+        self._caller, self._living, self._patient = ctx, living, patient
         self._quiet_since = self._clock()
         self._enter(self.status.running or self.status.tick, first=True)
         self._ended = anyio.Event()
@@ -201,18 +209,18 @@ class WorldLoop:
             if isinstance(command, RunStage):
                 await self._poll()
                 if self.stopping is None and not self.status.resting:
-                    await self._run_stage(command.step, ticks is None)
+                    await self._run_stage(command.step)
                     continue
             elif command == Wait("retried") and self.stopping is None:
-                await self._retry(ticks is None)
+                await self._retry()
                 continue
             elif command == Wait("tick") and self.stopping is None:
                 if ticks is not None and done >= ticks:
                     return
-                timed = await self._next() if ticks is None else None
+                timed = await self._next() if self._living else None
                 await anyio.lowlevel.checkpoint()
                 await self._poll()
-                if self.stopping is None and not self.status.resting and (ticks is not None or timed is not None):
+                if self.stopping is None and not self.status.resting and (timed is not None or not self._living):
                     self._begin_tick(state, timed)
                     state = None
                     continue
@@ -334,7 +342,7 @@ class WorldLoop:
 
     # --- a stage
 
-    async def _run_stage(self, step: Step, living: bool) -> None:
+    async def _run_stage(self, step: Step) -> None:
         ctx = self._root.child(step.name)
         ctx.emit(StageStarted, stage=step.name)
         self._root.run.kept = dict(self.status.kept)  # of an attempt that failed nothing is remembered
@@ -347,15 +355,15 @@ class WorldLoop:
             failure = located(error, ctx.path)
             self._note_spent()
             if isinstance(failure, BudgetError):  # nothing is wrong: the stage goes on when there is more to spend
-                return await self._wait_for_money(failure, living)
+                return await self._wait_for_money(failure)
             await self._park(step, failure)
             if not self._patient:
                 raise self._parked(failure, ctx.path) from error
         else:
             self._failures = 0
 
-    async def _wait_for_money(self, failure: BudgetError, living: bool) -> None:
-        until = self._budget.refilled_at(self._clock()) if living and self._budget is not None else None
+    async def _wait_for_money(self, failure: BudgetError) -> None:
+        until = self._budget.refilled_at(self._clock()) if self._living and self._budget is not None else None
         if until is None:
             await self._stop(failure.sentence)
             raise failure from None
@@ -464,11 +472,11 @@ class WorldLoop:
             hint=getattr(failure, "hint", "") or "mend it and run again: the tick goes on with this stage",
         )
 
-    async def _retry(self, living: bool) -> None:
+    async def _retry(self) -> None:
         """Go on with a parked stage: at once when ticks are asked for, when it is time in a life by timers."""
         trouble = self.status.trouble
         assert trouble is not None
-        if not living:
+        if not self._living:
             self._note(Retried(trouble.stage))
             return
         if not self._patient:
