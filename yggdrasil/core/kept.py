@@ -38,6 +38,8 @@ def _step(before: Any, after: Any) -> dict[str, Any]:
 
 def changed(before: Mapping[str, Any], steps: Mapping[str, Any]) -> Mapping[str, Any]:
     """The mapping after a change, frozen. CorruptError when the change does not fit it."""
+    if not isinstance(before, Mapping):
+        raise CorruptError(f"what an agent remembers is no mapping here: {type(before).__name__}")
     found = dict(before)
     for key, step in steps.items():
         try:

@@ -130,11 +130,21 @@ def _at(times: tuple[int, ...], last: float | None, now: float, offset: Offset) 
         count = sum(floor((here - second) / DAY) - floor((before - second) / DAY) for second in times)
         if count > 0:
             return Due(now, count - 1)
-    start = max(now, lived)
     local = max(here, before)
-    ahead = min((floor((local - second) / DAY) + 1) * DAY + second for second in times) - (start + offset(start))
-    then = start + ahead
-    return Due(max(then - (offset(then) - offset(start)), start))
+    next_local = min((floor((local - second) / DAY) + 1) * DAY + second for second in times)
+    return Due(_when(next_local, offset, max(now, lived)))
+
+
+def _when(local: float, offset: Offset, near: float) -> float:
+    """When the clocks of a zone first show `local` or later; to the second, where they are set on that day."""
+    first = local - offset(near)
+    early, late = sorted((first, local - offset(first)))
+    if early + offset(early) >= local:
+        return early
+    while late - early > 1:  # they are set in between, or lie an hour apart: both only on two days of the year
+        middle = floor((early + late) / 2)
+        early, late = (early, middle) if middle + offset(middle) >= local else (middle, late)
+    return late
 
 
 def idle_at(timers: Timers, quiet_since: float, now: float) -> float | None:
