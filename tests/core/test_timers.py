@@ -93,6 +93,22 @@ def test_however_the_clock_jumps_each_look_begins_one_tick_at_most(jumps: list[f
     assert ticks <= len(jumps)
 
 
+@given(TIMERS, st.floats(-40 * DAY, -1), st.lists(st.floats(1, DAY), min_size=1, max_size=20))
+def test_who_waits_while_the_clock_is_set_back_waits_no_longer(timers: Timers, jump: float, looks: list[float]) -> None:
+    last, now = float(MIDNIGHT), MIDNIGHT + jump
+    lowest = now
+    if timers.every is None and not timers.at:
+        return
+    longest = min([*([timers.every] if timers.every else []), *([2 * DAY] if timers.at else [])])
+    for look in looks:
+        found = due(timers, last, now, lowest=lowest)
+        assert found is not None
+        if found.time <= now:
+            return
+        assert now < lowest + longest + 1, "it was due by now"
+        now += look
+
+
 def test_idle() -> None:
     assert idle_at(Timers(), 5.0, 10.0) is None
     assert idle_at(Timers(idle=60), 5.0, 10.0) == 65.0

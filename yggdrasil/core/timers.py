@@ -98,32 +98,36 @@ class Due(Value):
     missed: int = 0
 
 
-def due(timers: Timers, last: float | None, now: float, offset: Offset = utc) -> Due | None:
+def due(
+    timers: Timers, last: float | None, now: float, offset: Offset = utc, *, lowest: float | None = None
+) -> Due | None:
     """The next tick by the timers; None when only an action begins one.
 
-    last   when the last tick was due or began; None before the first: then `every` is due at once
+    last     when the last tick was due or began; None before the first: then `every` is due at once
+    lowest   the earliest that the clock has said since then, where it was set back while one waited
     """
-    found = [_every(timers.every, last, now)] if timers.every is not None else []
+    lowest = now if lowest is None else min(lowest, now)
+    found = [_every(timers.every, last, now, lowest)] if timers.every is not None else []
     if timers.at:
-        found.append(_at(timers.at, last, now, offset))
+        found.append(_at(timers.at, last, now, lowest, offset))
     by_now = [each for each in found if each.time <= now]
     if by_now:
         return Due(max(each.time for each in by_now), sum(each.missed + 1 for each in by_now) - 1)
     return min(found, key=lambda each: each.time, default=None)
 
 
-def _every(every: float, last: float | None, now: float) -> Due:
+def _every(every: float, last: float | None, now: float, lowest: float) -> Due:
     if last is None:
         return Due(now)
-    anchor = min(last, now)  # the clock was set back: not longer than `every` from now
+    anchor = min(last, lowest)  # the clock was set back: not longer than `every` from then
     turns = floor((now - anchor) / every)
     return Due(anchor + every * max(turns, 1), max(turns - 1, 0))
 
 
-def _at(times: tuple[int, ...], last: float | None, now: float, offset: Offset) -> Due:
-    lived = now if last is None else last
-    if lived > now + DAY:  # the clock was set back by more than a day: what it says now counts
-        lived = now
+def _at(times: tuple[int, ...], last: float | None, now: float, lowest: float, offset: Offset) -> Due:
+    lived = lowest if last is None else last
+    if lived > lowest + DAY:  # the clock was set back by more than a day: what it says counts
+        lived = lowest
     here = now + offset(now)
     before = lived + offset(lived)
     if lived <= now:

@@ -29,11 +29,14 @@ class Alarm:
             self._event.set()
 
     async def wait(self, until: float | None = None) -> None:
-        """Return when somebody has rung, or when the clock says `until`."""
+        """Return when somebody has rung, or when the clock says `until`; and each time that the clock was looked at.
+
+        Who waits decides anew: the clock may have been set.
+        """
         listen: Any = getattr(self.clock, "listen", None)
         quiet = listen(self._look) if listen is not None and until is not None else None
         try:
-            while not self._rung and (until is None or self.clock() < until):
+            if not self._rung and (until is None or self.clock() < until):
                 self._event = anyio.Event()
                 with anyio.move_on_after(None if until is None else max(min(until - self.clock(), LOOK), 0)):
                     await self._event.wait()

@@ -231,18 +231,20 @@ class WorldLoop:
 
     async def _next(self) -> Due | None:
         """When the timers say that the next tick is due, once it is; None when something else has come before."""
-        timers = self.timers
+        timers, lowest = self.timers, self._clock()
         if timers is None:
-            return Due(self._clock())
+            return Due(lowest)
         while True:
             await self._poll()
+            await self._settle()
             now = self._clock()
+            lowest = min(lowest, now)
             if self.stopping is not None or self.status.resting:
                 return None
             if self.status.steps or (self.status.actions and timers.actions):
                 self._quiet_since = now
                 return Due(now)
-            found = due(timers, self.status.due, now, self.zone)
+            found = due(timers, self.status.due, now, self.zone, lowest=lowest)
             if found is not None and found.time <= now:
                 return found
             idle = idle_at(timers, self._quiet_since, now)
@@ -346,6 +348,7 @@ class WorldLoop:
         ctx = self._root.child(step.name)
         ctx.emit(StageStarted, stage=step.name)
         self._root.run.kept = dict(self.status.kept)  # of an attempt that failed nothing is remembered
+        mark = self._effects.mark(ctx.path)
         try:
             await self._perform(self.seats[step.name], step, ctx)
         except Exception as error:
@@ -353,6 +356,7 @@ class WorldLoop:
             if broken is not None:
                 raise broken from (None if error is broken else error)
             failure = located(error, ctx.path)
+            self._effects.rewind(ctx.path, mark)
             self._note_spent()
             if isinstance(failure, BudgetError):  # nothing is wrong: the stage goes on when there is more to spend
                 return await self._wait_for_money(failure)
@@ -577,7 +581,7 @@ class WorldLoop:
             fact = fact_of(letter.kind, letter.data, f"{self.name} / letter {letter.id}")
         except CorruptError as error:
             self._root.warn(error.sentence)
-            self.journal.take(letter.id)
+            self._drop(letter.id)
             return
         self.journal.effects.append(fact)
         self._effects.take(fact)
@@ -596,11 +600,15 @@ class WorldLoop:
                 self._mend(str(command), data.get("value"), (letter,))
             except YggdrasilError as error:  # the trouble is another one by now, or the value does not fit
                 self._root.warn(f"{command} came too late or does not fit: {error.sentence}")
-                self.journal.take(letter)
+                self._drop(letter)
         else:
             if command == "stop" and not stale:
                 self.stopping = self.stopping or "somebody asked for it"
-            self.journal.take(letter)
+            self._drop(letter)
+
+    def _drop(self, letter: int) -> None:
+        self.journal.take(letter)
+        self._due = max(self._due, "effect", key=_RANK.__getitem__)
 
     async def _rest(self) -> None:
         await self._settle()
