@@ -75,6 +75,7 @@ class Supervisor:
         self._stop: anyio.Event | None = None
         self._group: TaskGroup | None = None
         self._opened = AsyncExitStack()
+        self._opening = anyio.Lock()
         for world in worlds:
             self.add(world)
 
@@ -99,7 +100,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Let them live, until each was stopped, had its ticks, was idle for long enough, or failed."""
-        self._stopping, self._stop = None, anyio.Event()
+        self._stopping, self._stop, self._opening = None, anyio.Event(), anyio.Lock()
         async with AsyncExitStack() as self._opened:
             try:
                 async with anyio.create_task_group() as self._group:
@@ -156,9 +157,10 @@ class Supervisor:
         if isinstance(given, Store):
             return given
         found = open_store(given)
-        if found.url not in self._stores:
-            self._stores[found.url] = found
-            await self._opened.enter_async_context(found)
+        async with self._opening:
+            if found.url not in self._stores:
+                await self._opened.enter_async_context(found)
+                self._stores[found.url] = found
         return self._stores[found.url]
 
     def _heard(self, event: Event) -> None:
