@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from yggdrasil.levels.graph import Graph
     from yggdrasil.levels.pipeline import Pipeline
     from yggdrasil.levels.stage import Stage
+    from yggdrasil.levels.supervisor import Supervisor
     from yggdrasil.levels.world import World
     from yggdrasil.models.fallback import FallbackModel
     from yggdrasil.models.recording import RecordingModel
@@ -154,6 +155,7 @@ __all__ = [
     "StoreError",
     "StoreFullError",
     "StreamError",
+    "Supervisor",
     "SuspendedError",
     "ToolCall",
     "ToolRetryError",
@@ -204,6 +206,7 @@ _HOMES = {
     "ScriptedModel": "yggdrasil.models.scripted",
     "Spec": "yggdrasil.core.ports",
     "Stage": "yggdrasil.levels.stage",
+    "Supervisor": "yggdrasil.levels.supervisor",
     "ToolCall": "yggdrasil.core.messages",
     "Tools": "yggdrasil.agent.toolset",
     "Toolset": "yggdrasil.abc.toolset",

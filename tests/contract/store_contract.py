@@ -331,6 +331,20 @@ async def check_inbox(store: Store, clock: Clock) -> None:
     assert await store.head("b") == 0
 
 
+async def check_posted(store: Store, clock: Clock) -> None:
+    """It names the streams that have letters, and no others."""
+    assert await store.posted() == []
+    first = await store.post("a", Entry("action", {"text": "one"}))
+    await store.post("b", Entry("action", {"text": "two"}))
+    second = await store.post("a", Entry("action", {"text": "three"}))
+    await store.append("c", [Entry("k", {})])
+    assert sorted(await store.posted()) == ["a", "b"]
+    await store.append("a", [], taken=[first])
+    assert sorted(await store.posted()) == ["a", "b"]
+    await store.append("a", [], taken=[second])
+    assert await store.posted() == ["b"]
+
+
 async def check_watch(store: Store, clock: Clock) -> None:
     await store.append("a", entries(1, 2))
 

@@ -1,6 +1,6 @@
 """A world whose Author is an agent with a tool, over a scripted model; run as a script, a process that lives it.
 
-    python told_world.py FOLDER TICKS
+    python told_world.py FOLDER TICKS [remembering]
 
 prints a line for each tick. What is done outside, a model's turn or a tool's call, is a line of FOLDER/log.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 
-from yggdrasil import Agent, RunContext, ScriptedModel, Stage, ToolCall, World, block, tool
+from yggdrasil import Agent, Memory, RunContext, ScriptedModel, Stage, ToolCall, World, block, tool
 from yggdrasil.abc.model import Delta, Model
 from yggdrasil.core.messages import Reply, Request
 
@@ -51,8 +51,17 @@ def say(request: Request) -> Any:
     return "The dice said " + " and ".join(str(part.content) for part in last.parts)  # type: ignore[union-attr]
 
 
-def told_world(folder: Path) -> World:
-    """The world; its log is in `folder`."""
+def say_and_count(request: Request) -> Any:
+    """The same, with what it was shown: another memory is another answer, and another summary."""
+    if not request.tools:  # the summary of its memory is asked for
+        return f"They rolled dice, of which {len(request.messages[-1].text)} letters told."
+    said = say(request)
+    shown = sum(len(message.text) for message in request.messages)
+    return f"{said} (of {len(request.messages)} messages, {shown} letters)" if isinstance(said, str) else said
+
+
+def told_world(folder: Path, *, remembering: bool = False) -> World:
+    """The world; its log is in `folder`. `remembering`: the agent has a memory, and says how much it was shown."""
 
     @tool
     async def roll(sides: int, ctx: RunContext) -> int:
@@ -83,7 +92,9 @@ def told_world(folder: Path) -> World:
         return [days, {"op": "add", "path": "/history/-", "value": chronicle}]
 
     author = Stage("author")
-    author.add_node("teller", Agent(Logged(folder, ScriptedModel(say)), tools=[roll]))
+    model = Logged(folder, ScriptedModel(say_and_count if remembering else say))
+    memory = Memory(budget=400) if remembering else None  # so small that it is summarised every few ticks
+    author.add_node("teller", Agent(model, tools=[roll], memory=memory))
     author.expose_input("teller.prompt", name="description")
     author.expose_output("teller.response", name="chronicle")
     author.set_state_contract(reads=["description"], fills="chronicle")
@@ -100,8 +111,9 @@ def told_world(folder: Path) -> World:
     return world
 
 
-async def live(folder: Path, ticks: int) -> None:
-    async with World.open(told_world(folder), store=f"sqlite:///{folder / 'told.db'}", seed=5) as world:
+async def live(folder: Path, ticks: int, remembering: bool) -> None:
+    world_of = told_world(folder, remembering=remembering)
+    async with World.open(world_of, store=f"sqlite:///{folder / 'told.db'}", seed=5) as world:
         print("open", world.tick, flush=True)
         while world.tick < ticks:
             await world.run(ticks=1)
@@ -110,4 +122,4 @@ async def live(folder: Path, ticks: int) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(live, Path(sys.argv[1]), int(sys.argv[2]))
+    anyio.run(live, Path(sys.argv[1]), int(sys.argv[2]), "remembering" in sys.argv[3:])

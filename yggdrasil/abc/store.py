@@ -187,6 +187,10 @@ class Store(ABC):
     async def inbox(self, stream: str) -> list[Letter]:
         """The letters waiting, oldest first. They stay until an `append` takes them."""
 
+    async def posted(self) -> list[str]:
+        """The streams whose inbox holds letters: one question for however many streams a process runs."""
+        return [found.name for found in await self.streams() if await self.inbox(found.name)]
+
     @abstractmethod
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records after `after` as they come, from any process, until the store is closed (StoreError).

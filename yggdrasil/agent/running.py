@@ -14,6 +14,7 @@ from yggdrasil.agent.loop import Answered, HandedOver, Loop
 from yggdrasil.agent.results import Results
 from yggdrasil.agent.talk import new_messages, opening
 from yggdrasil.agent.toolbox import Calls
+from yggdrasil.core.frozen import thaw
 from yggdrasil.core.links import BLOB
 from yggdrasil.core.messages import Message, ToolResult
 from yggdrasil.errors import ConfigError, StepLimitError, close_names
@@ -106,13 +107,13 @@ def _require_taker(agent: Agent[Any], ctx: RunContext) -> None:
 
 
 def _memory(memory: Memory, ctx: RunContext) -> Memory:
-    """The agent's memory; in a durable run the thread's, as it was when the thread's last run ended."""
+    """The agent's memory; in a thread or a world its own there, as it was when the last run or stage ended."""
     kept = ctx.run.kept
     if kept is None:
         return memory
     own = memory.fresh()
     if ctx.path in kept:
-        own.load_state_dict(kept[ctx.path])
+        own.load_state_dict(thaw(kept[ctx.path]))
     return own
 
 

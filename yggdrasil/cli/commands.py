@@ -493,3 +493,113 @@ def verify(world: Past, store: Store = None, overlay: Overlay = None, as_json: J
     from yggdrasil.cli.past import verify_world
 
     sys.exit(verify_world(world, store, overlay, as_json))
+
+
+@app.command()
+def up(
+    worlds: Annotated[list[str], typer.Argument(metavar="WORLD...", help=_KNOWN, autocompletion=_worlds)],
+    store: Store = None,
+    overlay: Overlay = None,
+    as_json: Json = False,
+) -> None:
+    """Let worlds live until they are stopped: many in one process.
+
+    Each ticks by the `timers` of its file, without them tick after tick. One that is parked waits for `yggdrasil
+    resume` or `yggdrasil approve`, or is tried again where its error may pass; the others live on. Ctrl-C and SIGTERM
+    stop them all at safe points, a second one at once; the same command goes on.
+    """
+    from yggdrasil.cli.up import live_worlds
+
+    sys.exit(live_worlds(worlds, store, overlay, as_json))
+
+
+@app.command()
+def ps(
+    store: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="The store to look into.", show_default="every *.db in this folder"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Where the worlds of a store stand.
+
+    living (a process runs it), resting (nobody does), paused, parked (and by what), or waiting (for an approval).
+    """
+    from yggdrasil.cli.ps import print_worlds
+
+    print_worlds(store, as_json)
+
+
+Living = Annotated[
+    str, typer.Argument(metavar="WORLD", help="A name, a file, or a world of the store.", autocompletion=_worlds)
+]
+
+
+@app.command()
+def pause(world: Living, store: Store = None, as_json: Json = False) -> None:
+    """Let a world rest: at its next safe point, or as soon as somebody runs it."""
+    from yggdrasil.cli.steer import steer
+
+    steer(world, store, "pause", as_json)
+
+
+@app.command()
+def resume(
+    world: Living,
+    retry: Annotated[bool, typer.Option("--retry", help="Parked: try the stage again.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Parked: the stage's block stays empty in this tick.")] = False,
+    edit: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="VALUE|FILE", help="Parked: this is what the stage gives; JSON, YAML, or text."),
+    ] = None,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Parked by a changed request: what was recorded holds for the new one.")
+    ] = False,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Parked: drop what the stage has recorded; it begins anew.")
+    ] = False,
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Let a world go on that rests, or that is parked.
+
+    What was given is checked before it is posted. It goes on at once where a process lives it, else with the next run.
+    """
+    from yggdrasil.cli.steer import resume_world
+
+    chosen = [name for name, said in (("retry", retry), ("skip", skip), ("migrate", migrate), ("abandon", abandon))
+              if said]  # fmt: skip
+    chosen += [] if edit is None else ["edit"]
+    if len(chosen) > 1:
+        raise typer.BadParameter("one of them at a time", param_hint=" and ".join(f"--{name}" for name in chosen))
+    resume_world(world, store, chosen[0] if chosen else "", edit, as_json)
+
+
+@app.command()
+def step(world: Living, store: Store = None, as_json: Json = False) -> None:
+    """Let a world live one tick and rest again."""
+    from yggdrasil.cli.steer import steer
+
+    steer(world, store, "step", as_json)
+
+
+@app.command()
+def stop(world: Living, store: Store = None, as_json: Json = False) -> None:
+    """End the life of a world that a process runs, at its next safe point."""
+    from yggdrasil.cli.steer import steer
+
+    steer(world, store, "stop", as_json)
+
+
+@app.command()
+def act(
+    world: Living,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What you do in it.")],
+    store: Store = None,
+    as_json: Json = False,
+) -> None:
+    """Do something in a world, from any process: its next tick sees it."""
+    from yggdrasil.cli.steer import act_in
+    from yggdrasil.cli.streams import typed
+
+    act_in(world, store, typed(text), as_json)

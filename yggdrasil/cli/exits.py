@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from yggdrasil.errors import BudgetError, LeaseError, SpecError, StoreError, SuspendedError, ValidationError
+from yggdrasil.errors import (
+    BudgetError,
+    LeaseError,
+    ParkedError,
+    SpecError,
+    StoreError,
+    SuspendedError,
+    ValidationError,
+)
 
 
 class Exit(NamedTuple):
@@ -39,6 +47,8 @@ _KINDS: tuple[tuple[type[BaseException], Exit], ...] = (
 
 def exit_of(error: BaseException) -> Exit:
     """The exit for an error that ended a command."""
+    if isinstance(error, ParkedError) and isinstance(error.__cause__, SuspendedError):
+        return WAITS
     return next((found for kind, found in _KINDS if isinstance(error, kind)), FAILED)
 
 

@@ -17,6 +17,8 @@ from yggdrasil.core.facts import (
     ActionTaken,
     Fact,
     Finished,
+    Kept,
+    Mended,
     Opened,
     Parked,
     Paused,
@@ -24,13 +26,16 @@ from yggdrasil.core.facts import (
     Remembered,
     Resumed,
     Retried,
+    Spent,
     StageDone,
     StageSkippedOver,
     StateDroppedOut,
+    Stepped,
     TickBegun,
     Updated,
 )
 from yggdrasil.core.frozen import FrozenDict
+from yggdrasil.core.kept import changed
 from yggdrasil.core.state import BLOCKS, StateSchema, filled, filled_blocks, state_hash
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, close_names
@@ -106,11 +111,13 @@ class Cycle(Value):
 
 
 class Trouble(Value):
-    """Why a world is parked."""
+    """Why a world is parked; `transient` when it may pass by itself."""
 
     stage: str
     path: str
     error: str
+    error_type: str = ""
+    transient: bool = False
 
 
 class Status(Value):
@@ -121,6 +128,10 @@ class Status(Value):
     proposal    a partial state that was dropped in this tick
     actions     received and not yet given to a tick; `action` the one this tick has
     pruned      up to which tick the past was pruned; 0 for none
+    steps       ticks that a resting world may live before it rests again
+    due         when the last tick was due, where the world lives by timers
+    kept        what agents in the world remember, by their path
+    spent       what was spent on the last day on which anything was: {day, usage}
     """
 
     content: Content
@@ -137,6 +148,15 @@ class Status(Value):
     trouble: Trouble | None = None
     paused: bool = False
     pruned: Pruned = Pruned()
+    steps: int = 0
+    due: float | None = None
+    kept: Mapping[str, Mapping[str, Any]] = FrozenDict()
+    spent: Mapping[str, Any] | None = None
+
+    @property
+    def resting(self) -> bool:
+        """Whether it was asked to rest, and has no step left to take."""
+        return self.paused and not self.steps
 
 
 def fold(cycle: Cycle, status: Status, fact: Fact, applied: Content | None = None) -> Status:
@@ -146,8 +166,9 @@ def fold(cycle: Cycle, status: Status, fact: Fact, applied: Content | None = Non
             state = status.state if fact.state is None else fact.state
             actions = status.actions[1:] if fact.action is not None else status.actions
             return status.replace(
-                running=fact.tick, position=0, state=state, proposal=None, action=fact.action, actions=actions
-            )
+                running=fact.tick, position=0, state=state, proposal=None, action=fact.action, actions=actions,
+                due=status.due if fact.due is None else fact.due,
+            )  # fmt: skip
         case StageDone():
             state = cycle.schema.begin(status.state, fact.output) if fact.stage == DEVELOPMENT else {
                 **status.state,
@@ -155,7 +176,7 @@ def fold(cycle: Cycle, status: Status, fact: Fact, applied: Content | None = Non
             }
             return status.replace(state=FrozenDict(state), position=_after(cycle, fact.stage), trouble=None)
         case StageSkippedOver():
-            return status.replace(position=_after(cycle, fact.stage))
+            return status.replace(position=_after(cycle, fact.stage), trouble=None)
         case StateDroppedOut():
             return status.replace(state=FrozenDict(), proposal=fact.state)
         case Remembered():
@@ -167,20 +188,29 @@ def fold(cycle: Cycle, status: Status, fact: Fact, applied: Content | None = Non
             )
         case Finished():
             return status.replace(
-                tick=fact.tick, running=0, position=0, proposal=None, action=None, tick_hash=fact.tick_hash
-            )
+                tick=fact.tick, running=0, position=0, proposal=None, action=None, tick_hash=fact.tick_hash,
+                steps=max(status.steps - 1, 0),
+            )  # fmt: skip
         case ActionTaken():
             return status.replace(actions=(*status.actions, fact.text))
         case Parked():
-            return status.replace(trouble=Trouble(fact.stage, fact.path, fact.error))
-        case Retried():
+            trouble = Trouble(fact.stage, fact.path, fact.error, fact.error_type, bool(fact.transient))
+            return status.replace(trouble=trouble)
+        case Retried() | Mended():
             return status.replace(trouble=None)
         case Paused():
-            return status.replace(paused=True)
+            return status.replace(paused=True, steps=0)
         case Resumed():
-            return status.replace(paused=False)
+            return status.replace(paused=False, steps=0)
         case Pruned():
             return status.replace(pruned=fact)
+        case Stepped():
+            return status.replace(paused=True, steps=status.steps + 1)
+        case Kept():
+            before = status.kept.get(fact.path, FrozenDict())
+            return status.replace(kept=FrozenDict({**status.kept, fact.path: changed(before, fact.change)}))
+        case Spent():
+            return status.replace(spent=FrozenDict({"day": fact.day, "usage": fact.usage}))
         case Opened():
             return status.replace(seed=fact.seed, content_hash=fact.content_hash)
     return status  # a stop changes nothing; effects concern the loop alone
@@ -225,7 +255,7 @@ def decide(cycle: Cycle, status: Status) -> Command:
     """What to do next."""
     if status.trouble is not None:
         return Wait("retried")
-    if status.paused:
+    if status.resting:
         return Wait("resumed")
     if not status.running:
         return Wait("tick")

@@ -232,6 +232,12 @@ class TickStarted(Event):
     action: str | None = None
 
 
+class TicksMissed(Event):
+    """So many ticks were due by the timers while nobody lived the world, or a tick took too long: one makes up."""
+
+    missed: int = 0
+
+
 class StateDropped(Event):
     """A partial state was dropped; development saw it as a proposal."""
 
@@ -283,6 +289,13 @@ class WorldParked(Event):
     error_type: str = ""
 
 
+class WorldMended(Event):
+    """A person said how the parked world goes on: `how` is skip, edit, migrate or abandon (a retry is a resume)."""
+
+    stage: str = ""
+    how: str = ""
+
+
 class WorldPaused(Event):
     """The world rests until it is resumed."""
 
@@ -295,6 +308,14 @@ class WorldStopped(Event):
     """The world's loop ended at a safe point."""
 
     reason: str = ""
+
+
+class EventsMissed(Event):
+    """A subscriber was too slow: so many events went by. The journal has them: records of `stream` after `after`."""
+
+    missed: int = 0
+    stream: str = ""
+    after: int = 0
 
 
 @cache

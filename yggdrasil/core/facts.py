@@ -47,12 +47,17 @@ class ActionTaken(Fact):
 
 
 class TickBegun(Fact):
-    """A tick begins: with the action that development will see, and the state handed in, if any."""
+    """A tick begins: with the action that development will see, and the state handed in, if any.
+
+    due: when it was due, where the world lives by timers; missed: how many more were due until then.
+    """
 
     kind: ClassVar[str] = "tick"
     tick: int
     action: str | None = None
     state: Mapping[str, Any] | None = None
+    due: float | None = None
+    missed: int | None = None
 
 
 class StateDroppedOut(Fact):
@@ -78,6 +83,14 @@ class StageDone(Fact):
     stage: str
     block: str
     output: Any = None
+
+
+class Kept(Fact):
+    """What the agent at `path` remembers changed (see `core.kept`); recorded with the stage in which it did."""
+
+    kind: ClassVar[str] = "kept"
+    path: str
+    change: Mapping[str, Any]
 
 
 class Updated(Fact):
@@ -118,6 +131,8 @@ class Parked(Fact):
     error: str
     error_type: str
     inputs: str
+    transient: bool | None = None
+    """Whether it may pass by itself: a server that did not answer, a timeout."""
 
 
 class Retried(Fact):
@@ -125,6 +140,14 @@ class Retried(Fact):
 
     kind: ClassVar[str] = "retried"
     stage: str
+
+
+class Mended(Fact):
+    """A person said how a parked world goes on: `how` is skip, edit, migrate or abandon. What follows is recorded."""
+
+    kind: ClassVar[str] = "mended"
+    stage: str
+    how: str
 
 
 class Paused(Fact):
@@ -137,6 +160,20 @@ class Resumed(Fact):
     """The world goes on."""
 
     kind: ClassVar[str] = "resumed"
+
+
+class Stepped(Fact):
+    """The world lives one tick (the one under way, if there is one), and rests then."""
+
+    kind: ClassVar[str] = "stepped"
+
+
+class Spent(Fact):
+    """What was spent on one day (counted from the epoch, UTC) so far: for budgets of a day."""
+
+    kind: ClassVar[str] = "spent"
+    day: int
+    usage: Mapping[str, Any]
 
 
 class Stopped(Fact):
@@ -204,15 +241,23 @@ class EffectsAbandoned(Fact):
     ordinal: int | None = None
 
 
-OF_EFFECTS = (EffectBegun, EffectDone, EffectsAbandoned, ToolAsked, ToolAnswered)
+class EffectsMigrated(Fact):
+    """What was recorded at and under `path` in this tick holds for whatever is asked there now."""
+
+    kind: ClassVar[str] = "effects_migrated"
+    scope: str
+    path: str
+
+
+OF_EFFECTS = (EffectBegun, EffectDone, EffectsAbandoned, EffectsMigrated, ToolAsked, ToolAnswered)
 """What the effects of a run are restored from."""
 
 KINDS: dict[str, type[Fact]] = {
     kind.kind: kind
     for kind in (
-        Opened, Remembered, ActionTaken, TickBegun, StateDroppedOut, StageSkippedOver, StageDone, Updated, Finished,
-        Pruned, Parked, Retried, Paused, Resumed, Stopped, EffectBegun, EffectDone, EffectsAbandoned,
-        ToolAsked, ToolAnswered,
+        Opened, Remembered, ActionTaken, TickBegun, StateDroppedOut, StageSkippedOver, StageDone, Kept, Updated,
+        Finished, Pruned, Parked, Retried, Mended, Paused, Resumed, Stepped, Spent, Stopped, EffectBegun, EffectDone,
+        EffectsAbandoned, EffectsMigrated, ToolAsked, ToolAnswered,
     )
 }  # fmt: skip
 """Every kind of fact by its name in the journal."""

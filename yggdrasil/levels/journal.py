@@ -58,6 +58,7 @@ class Journal:
         self._waiting: list[Entry] = []
         self._blobs: dict[str, Blob] = {}
         self._taken: list[int] = []
+        self._leaving: list[int] = []
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._cached = 0
         self._turn = anyio.Lock(fast_acquire=True)
@@ -73,6 +74,12 @@ class Journal:
         for blob in blobs:
             self._blobs[blob.digest] = blob
             self._remember(blob.digest, blob.data)
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """Letters that leave the inbox with the next append, or with the one under way."""
+        unsure = () if self._unsure is None else self._unsure.taken
+        return frozenset((*self._taken, *self._leaving, *unsure))
 
     def take(self, letter: int) -> None:
         """Take a letter out of the inbox with the next append."""
@@ -111,6 +118,7 @@ class Journal:
         entries, self._waiting = self._waiting, []
         blobs, self._blobs = self._blobs, {}
         taken, self._taken = self._taken, []
+        self._leaving = taken
         try:
             for blob in blobs.values():
                 await self.store.put_blob(blob.data)
@@ -123,6 +131,8 @@ class Journal:
         except BaseException:  # a task cancelled by asyncio itself: no shield holds that off
             self._unsure = _Append(entries, blobs, taken)
             raise
+        finally:
+            self._leaving = []
 
     async def _make_sure(self, append: _Append) -> None:
         """Find out whether an append whose outcome nobody waited for was carried out; if not, it waits again."""

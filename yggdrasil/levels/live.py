@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -15,24 +16,28 @@ from yggdrasil.abc.runnable import Runnable
 from yggdrasil.abc.store import Entry, Lease, Store
 from yggdrasil.core.content import content_of
 from yggdrasil.core.cycle import Status, Trouble
-from yggdrasil.core.facts import EffectDone, EffectsAbandoned
+from yggdrasil.core.facts import EffectDone
 from yggdrasil.core.frozen import thaw
 from yggdrasil.core.ports import Spec
-from yggdrasil.errors import ConfigError, EndWorldError, LeaseError, PortError, StoreError, WorldError
+from yggdrasil.core.remedy import REMEDIES
+from yggdrasil.errors import ConfigError, EndWorldError, PortError, StoreError, WorldError, close_names
 from yggdrasil.levels.journal import Journal
+from yggdrasil.levels.keeper import LEASE, Keeper
+from yggdrasil.levels.life import Life, Subscription, zone_of
 from yggdrasil.levels.loop import WorldLoop
 from yggdrasil.levels.recovery import Recovered, begin, recover
 from yggdrasil.levels.snapshot import Snapshots
 from yggdrasil.levels.view import WorldView
+from yggdrasil.runtime.bells import ring
 from yggdrasil.runtime.effects import JournalEffects
-from yggdrasil.runtime.spawn import Handle, spawn
 from yggdrasil.storage.open import is_there, open_store
 
 if TYPE_CHECKING:
     from yggdrasil.levels.world import World
 
-LEASE = 15.0
-"""Seconds a lease lasts unless renewed; it is renewed three times in that time."""
+
+COMMANDS = ("pause", "resume", "step", "stop", *REMEDIES)
+"""What may be asked of a world from any process."""
 
 
 class LiveWorld(WorldView, Runnable):
@@ -46,6 +51,7 @@ class LiveWorld(WorldView, Runnable):
         self.definition, self.store, self.stream_name = definition, store, stream
         self._found = found
         self._loop = loop
+        self._subscriptions: list[Subscription] = []
 
     @property
     def spec(self) -> Spec:
@@ -79,6 +85,11 @@ class LiveWorld(WorldView, Runnable):
             await self._loop.journal.flush()
 
     @property
+    def memories(self) -> Mapping[str, Mapping[str, Any]]:
+        """What its agents remember, by their path: each as `Memory.state_dict` gives it. It cannot be changed."""
+        return self.status.kept
+
+    @property
     def read_only(self) -> bool:
         """Whether it can only be read."""
         return self._loop is None
@@ -90,25 +101,55 @@ class LiveWorld(WorldView, Runnable):
 
         ParkedError when a stage fails, EndWorldError for an End World, StoreError when nothing can be written.
         """
-        loop = self._writable()
+        self._writable()
         ticks = ctx.run.options.get("ticks", self.definition.ticks or 1)
-        if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
-            raise PortError(f"ticks is {ticks!r}", path=self.label, hint="ticks=10")
+        check_ticks(ticks, self.label)
         if ctx.run.seed is not None and ctx.run.seed != self.seed:
             raise other_seed(self.label, self.seed, ctx.run.seed)
-        state = inputs.get("state")
-        if state is not None:
-            self.definition.schema.check(state)
         action = _action(inputs.get("action"))
         if ticks:
-            await loop.run(ctx, ticks, action, state)
+            await self.advance(inputs, ctx, ticks)
         elif action is not None:
             await self.act(action)
         return {"state": self.state}
 
     def stop(self, reason: str = "stop was called") -> None:
         """Let the run that goes on end at the next safe point: between two stages."""
-        self._writable().stopping = reason
+        self._writable().stop(reason)
+
+    async def live(self, *, patient: bool = False, **options: Any) -> None:
+        """Live until it is stopped, or idle for as long as its timers say; without timers tick after tick.
+
+        patient   when a stage fails, wait until a person says how it goes on, and where the error may pass by itself
+                  try again after a while; otherwise ParkedError. A budget of a day that is spent is waited for anyway
+        options   as `run` takes them: action, budget, hooks, approve; `ticks`, at most so many
+        """
+        await Life(self, patient).run(**options)
+
+    async def advance(
+        self,
+        inputs: Mapping[str, Any],
+        ctx: RunContext,
+        ticks: int | None,
+        *,
+        living: bool = False,
+        patient: bool = False,
+    ) -> None:
+        """What `run` and `live` do within a call: see there."""
+        state = inputs.get("state")
+        if state is not None:
+            self.definition.schema.check(state)
+        await self._writable().run(ctx, ticks, _action(inputs.get("action")), state, living=living, patient=patient)
+
+    def events(self, limit: int = 1000) -> Subscription:
+        """Follow its runs in this process: `async for event in world.events()`, as many at once as you like.
+
+        Who reads slowly loses the oldest of more than `limit` waiting events, and is told of it (EventsMissed); the
+        world's time never waits. It ends when the world is closed, or with `aclose()`.
+        """
+        subscription = Subscription(self._writable(), limit)
+        self._subscriptions.append(subscription)
+        return subscription
 
     async def act(self, action: str) -> int:
         """Post an action, from any process: the next tick's development sees it. The letter's number."""
@@ -125,26 +166,49 @@ class LiveWorld(WorldView, Runnable):
         """Ask a resting world to go on."""
         await self.command("resume")
 
-    async def command(self, name: str) -> None:
-        """Post a command, from any process: `pause`, `resume` or `stop`."""
-        if name not in ("pause", "resume", "stop"):
-            raise ConfigError(f"there is no command {name!r}", hint="pause, resume or stop")
-        await self._post(Entry("command", {"command": name}))
+    async def step(self) -> None:
+        """Ask for one tick (the one under way, if there is one), after which the world rests; from any process."""
+        await self.command("step")
+
+    async def command(self, name: str, value: Any = None) -> None:
+        """Post a command, from any process: pause, resume, step or stop; or how a parked world goes on.
+
+        That is retry, skip, edit (with the `value`), migrate or abandon; one that does not fit when it is read is
+        warned of and dropped.
+        """
+        if name not in COMMANDS:
+            raise ConfigError(f"there is no command {name!r}; {close_names(str(name), COMMANDS)}")
+        await self._post(Entry("command", {"command": name, **({} if value is None else {"value": value})}))
 
     async def _post(self, entry: Entry) -> int:
         self._refuse_end()
         letter = await self.store.post(self.stream_name, entry)
+        ring(self.store.url, self.stream_name)
         if self._loop is not None:
-            self._loop.letters = True
+            self._loop.post_came()
         return letter
 
-    # --- a parked world
+    # --- a parked world: how it goes on. Durable on return; it goes on when it runs, or at once where it is lived
+
+    async def retry(self) -> None:
+        """The stage that failed runs again (as it does anyway when the world is run)."""
+        await self._writable().mend("retry")
+
+    async def skip(self) -> None:
+        """Leave the stage's block empty in this tick. WorldError where a later stage would run without it."""
+        await self._writable().mend("skip")
+
+    async def edit(self, value: Any) -> None:
+        """Give the stage's block by hand (of world update: the patch). PortError when it does not fit."""
+        await self._writable().mend("edit", value)
+
+    async def migrate(self) -> None:
+        """Take what was recorded for what is asked now, at the place where the request changed."""
+        await self._writable().mend("migrate")
 
     async def abandon(self) -> None:
         """Drop what the parked stage has recorded of effects in this tick: it begins anew when the world runs."""
-        loop, trouble = self._writable(), self._trouble()
-        fact = EffectsAbandoned(f"tick:{self.status.running}", f"{self.label}/{trouble.stage}")
-        await loop.journal.record(fact, now=True)
+        await self._writable().mend("abandon")
 
     async def settle(self, result: Any) -> None:
         """Say what the effect gave that was under way and must not be repeated: it is recorded as its result.
@@ -175,6 +239,10 @@ class LiveWorld(WorldView, Runnable):
             if found is not None:
                 self._found = found
 
+    def _end_subscriptions(self) -> None:
+        for subscription in self._subscriptions:
+            subscription.end()
+
     def _refuse_end(self) -> None:
         if self.definition.ended:
             raise EndWorldError(
@@ -196,13 +264,21 @@ class Opening:
     """What `World.open` gives: `async with` it."""
 
     def __init__(
-        self, definition: World, store: Store | str | None, seed: int | None, name: str | None, read_only: bool
+        self,
+        definition: World,
+        store: Store | str | None,
+        seed: int | None,
+        name: str | None,
+        read_only: bool,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._definition, self._given, self._seed, self._read_only = definition, store, seed, read_only
         self._stream = name or definition.name
         self._store: Store | None = None
         self._lease: Lease | None = None
-        self._renewal: Handle | None = None
+        self._keeper: Keeper | None = None
+        self._live_world: LiveWorld | None = None
         self._loop: WorldLoop | None = None
 
     def __await__(self) -> NoReturn:
@@ -255,26 +331,15 @@ class Opening:
         elif self._seed is not None and self._seed != found.status.seed:
             raise other_seed(self._stream, found.status.seed, self._seed)
         seats = definition.seats()
-        self._loop = loop = WorldLoop(definition.name, definition.cycle, seats, journal, found)
+        self._loop = loop = WorldLoop(
+            definition.name, definition.cycle, seats, journal, found, self._clock, timers=definition.timers,
+            zone=zone_of(definition.timers), patience=definition.patience, budget=definition.budget,
+        )  # fmt: skip
         loop.retention.keep = definition.keep
-        self._renewal = spawn(self._renew)
-        return LiveWorld(definition, store, self._stream, found, loop)
-
-    async def _renew(self) -> None:
-        """Keep the lease; when it is lost, the world stops at its next step."""
-        loop, lease = self._loop, self._lease
-        assert loop is not None
-        assert lease is not None
-        while True:
-            await anyio.sleep(LEASE / 3)
-            try:
-                lease = await loop.journal.store.renew(lease, seconds=LEASE)
-            except LeaseError as error:
-                loop.lost = error
-                return
-            except StoreError as error:
-                # the lease may live on, and the next append says what is the matter with the store
-                loop.journal.doubt = error
+        self._keeper = Keeper.of(store)
+        self._keeper.join(loop, self._lease)
+        self._live_world = LiveWorld(definition, store, self._stream, found, loop)
+        return self._live_world
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -291,8 +356,10 @@ class Opening:
 
     async def _leave(self) -> None:
         with anyio.CancelScope(shield=True):
-            if self._renewal is not None:
-                await self._renewal.stop()
+            if self._keeper is not None and self._lease is not None:
+                await self._keeper.leave(self._lease)
+            if self._live_world is not None:
+                self._live_world._end_subscriptions()
             try:
                 if self._lease is not None and self._loop is not None:
                     await self._loop.journal.store.release(self._lease)
@@ -303,6 +370,12 @@ class Opening:
             finally:
                 if self._store is not None:
                     await self._store.close()
+
+
+def check_ticks(ticks: Any, path: str) -> None:
+    """PortError for what counts no ticks."""
+    if isinstance(ticks, bool) or not isinstance(ticks, int) or ticks < 0:
+        raise PortError(f"ticks is {ticks!r}", path=path, hint="ticks=10")
 
 
 def other_seed(name: str, seed: int, wanted: int) -> ConfigError:

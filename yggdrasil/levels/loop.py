@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,22 +13,27 @@ from yggdrasil.abc.context import Run, RunContext
 from yggdrasil.abc.effects import Effects
 from yggdrasil.abc.store import Letter
 from yggdrasil.core.blob import KEY, Blob, attach, references
-from yggdrasil.core.budget import NewMoney
+from yggdrasil.core.budget import Budget, NewMoney
 from yggdrasil.core.canonical import digest
 from yggdrasil.core.content import apply
 from yggdrasil.core.cycle import DEVELOPMENT, UPDATE, Cycle, Note, RunStage, Status, Step, Wait, decide, fold
-from yggdrasil.core.events import Event, StageStarted, WorldOpened, WorldPaused, WorldStopped
+from yggdrasil.core.events import Event, StageStarted, TicksMissed, WorldOpened, WorldPaused, WorldStopped
 from yggdrasil.core.facts import (
+    OF_EFFECTS,
     ActionTaken,
     Fact,
     Finished,
+    Kept,
+    Mended,
     Parked,
     Paused,
     Pruned,
     Remembered,
     Resumed,
     Retried,
+    Spent,
     StageDone,
+    Stepped,
     Stopped,
     TickBegun,
     ToolAnswered,
@@ -35,9 +41,23 @@ from yggdrasil.core.facts import (
     fact_of,
 )
 from yggdrasil.core.frozen import freeze
+from yggdrasil.core.kept import change
+from yggdrasil.core.messages import Usage, usage_to_json
+from yggdrasil.core.patience import Patience, transient
+from yggdrasil.core.remedy import REMEDIES, answered, remedy
 from yggdrasil.core.retention import Keep
 from yggdrasil.core.state import filled
-from yggdrasil.errors import BudgetError, CorruptError, ParkedError, RunError, WorldError
+from yggdrasil.core.timers import Due, Offset, Timers, due, idle_at, utc
+from yggdrasil.errors import (
+    BudgetError,
+    CorruptError,
+    ParkedError,
+    RunError,
+    SuspendedError,
+    WorldError,
+    YggdrasilError,
+)
+from yggdrasil.levels.alarm import Alarm
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.recovery import Recovered
 from yggdrasil.levels.retention import Retention
@@ -47,7 +67,7 @@ from yggdrasil.runtime.call import located
 from yggdrasil.runtime.effects import JournalEffects
 
 POLL = 0.25
-"""Seconds between two looks into the inbox while a tick runs."""
+"""Seconds between two looks into the inbox."""
 
 GRACE = 1.0
 """Seconds that a run which was let go of may take to end before another one is refused."""
@@ -55,10 +75,18 @@ GRACE = 1.0
 _RANK = {"": 0, "effect": 1, "stage": 2, "tick": 3}
 
 
+_USUAL = Patience()
+
+
 class WorldLoop:
     """One living world. Only the holder of the stream's lease has one.
 
     around   is laid around the effects of each tick
+    timers     when a world that lives without being asked for ticks has one; None: tick after tick
+    zone       the time zone of the timers
+    patience   how long is waited before a parked stage whose error may pass is tried again, where that is done
+    budget     the world's own
+    clock      seconds since the epoch
     """
 
     def __init__(
@@ -68,7 +96,13 @@ class WorldLoop:
         seats: Mapping[str, Seat],
         journal: Journal,
         found: Recovered,
+        clock: Callable[[], float] = time.time,
         around: Callable[[Effects], Effects] | None = None,
+        *,
+        timers: Timers | None = None,
+        zone: Offset = utc,
+        patience: Patience = _USUAL,
+        budget: Budget | None = None,
     ) -> None:
         self._around = around
         self.name, self.cycle, self.seats, self.journal = name, cycle, seats, journal
@@ -82,21 +116,45 @@ class WorldLoop:
         self.told = False
         self.letters = True
         self.stopping: str | None = None
+        self.listeners: tuple[Callable[[Event], None], ...] = ()
+        """Who hears the events of every run, besides the hooks of the one who began it."""
+        self.timers, self.zone, self.patience, self.budget = timers, zone, patience, budget
+        self._clock = clock
+        self._alarm = Alarm(clock)
         self._resumed = found.status.tick > 0 or found.status.running > 0
         self._scope: anyio.CancelScope | None = None
         self._ended: anyio.Event | None = None
         self._due = ""
         self._pending: list[tuple[RunContext, type[Event], dict[str, Any]]] = []
-        self._polled = 0.0
         self._run: Run | None = None
         self._plain: dict[str, Any] = {}
         self._views: tuple[Any, Any] = (None, None)
+        self._living = self._patient = False
+        self._failures = 0
+        self._answered: frozenset[str] = frozenset()
+        self._quiet_since = 0.0
+        self._today: Budget | None = None
+        self._unspent = found.unspent
+        self._caller = RunContext(Run(clock=clock), name)
+        self._enter(found.status.running or found.status.tick, first=True)
 
     # --- from outside
 
-    async def run(self, ctx: RunContext, ticks: int, action: str | None, state: Any) -> None:
+    async def run(
+        self,
+        ctx: RunContext,
+        ticks: int | None,
+        action: str | None,
+        state: Any,
+        *,
+        living: bool = False,
+        patient: bool = False,
+    ) -> None:
         """Live for so many ticks; a tick under way is finished first, and counts (unless a state is handed in).
 
+        ticks     None: until it is stopped
+        living    by its timers, and not as soon as can be; a budget of a day that is spent is waited for
+        patient   when a stage fails, wait for a person (and where the error may pass, for a while) and go on
         ParkedError when a stage fails; BudgetError when there is no more to spend, and the next run goes on there;
         StoreError when the journal cannot be written.
         """
@@ -106,7 +164,8 @@ class WorldLoop:
         if self._scope is not None:
             raise WorldError(f"the world {self.name} runs already", hint="one run at a time; or post: world.act(...)")
         self.stopping = None
-        self._caller = ctx
+        self._caller, self._living, self._patient = ctx, living, patient
+        self._quiet_since = self._clock()
         self._enter(self.status.running or self.status.tick, first=True)
         self._ended = anyio.Event()
         self._pending.clear()
@@ -139,7 +198,7 @@ class WorldLoop:
 
     # --- the loop
 
-    async def _live(self, ticks: int, action: str | None, state: Any) -> None:
+    async def _live(self, ticks: int | None, action: str | None, state: Any) -> None:
         if not self.told:
             self.told = True
             values = {"store": self.journal.store.url, "resumed": self._resumed, "under_way": self.status.running > 0}
@@ -157,35 +216,65 @@ class WorldLoop:
             await self._settle()
             if isinstance(command, RunStage):
                 await self._poll()
-                if self.stopping is None and not self.status.paused:
+                if self.stopping is None and not self.status.resting:
                     await self._run_stage(command.step)
                     continue
-            elif command == Wait("retried"):
-                assert self.status.trouble is not None
-                self._note(Retried(self.status.trouble.stage))
+            elif command == Wait("retried") and self.stopping is None:
+                await self._retry()
                 continue
-            elif command == Wait("tick") and done < ticks and self.stopping is None:
+            elif command == Wait("tick") and self.stopping is None:
+                if ticks is not None and done >= ticks:
+                    return
+                timed = await self._next() if self._living else None
                 await anyio.lowlevel.checkpoint()
                 await self._poll()
-                if self.stopping is None and not self.status.paused:
-                    self._begin_tick(state)
+                if self.stopping is None and not self.status.resting and (timed is not None or not self._living):
+                    self._begin_tick(state, timed)
                     state = None
                     continue
-            elif command == Wait("tick") and self.stopping is None:
-                return
             if self.stopping is not None:
                 return await self._stop(self.stopping)
-            if self.status.paused:
+            if self.status.resting:
                 await self._rest()
 
-    def _begin_tick(self, state: Any) -> None:
+    async def _next(self) -> Due | None:
+        """When the timers say that the next tick is due, once it is; None when something else has come before."""
+        timers, lowest = self.timers, self._clock()
+        if timers is None:
+            return Due(lowest)
+        while True:
+            await self._poll()
+            await self._settle()
+            now = self._clock()
+            lowest = min(lowest, now)
+            if self.stopping is not None or self.status.resting:
+                return None
+            if self.status.steps or (self.status.actions and timers.actions):
+                self._quiet_since = now
+                return Due(now)
+            found = due(timers, self.status.due, now, self.zone, lowest=lowest)
+            if found is not None and found.time <= now:
+                return found
+            idle = idle_at(timers, self._quiet_since, now)
+            if idle is not None and idle <= now:
+                self.stopping = f"nobody acted for {timers.idle:g} s"
+                return None
+            times = [t for t in (idle, None if found is None else found.time) if t is not None]
+            await self._alarm.wait(min(times, default=None))
+
+    def _begin_tick(self, state: Any, timed: Due | None) -> None:
         tick = self.status.tick + 1
         self.journal.effects.clear()
+        self._answered = frozenset()
         self._enter(tick)
         actions = self.status.actions
         blobs: list[Blob] = []
         given = None if state is None else freeze(state, blobs.append, "state")
-        self._note(TickBegun(tick, actions[0] if actions else None, given), tuple(blobs))
+        by_timers = timed if self.timers is not None else None
+        due_at, missed = (None, 0) if by_timers is None else (by_timers.time, by_timers.missed)
+        self._note(TickBegun(tick, actions[0] if actions else None, given, due_at, missed or None), tuple(blobs))
+        if missed and self._root.listening:
+            self._pending.append((self._root, TicksMissed, {"missed": missed}))
 
     def _enter(self, tick: int, *, first: bool = False) -> None:
         """The context of one tick: the world's own seed, a scope per tick, effects over the journal."""
@@ -199,16 +288,33 @@ class WorldLoop:
             device=caller.device,
             training=caller.training,
             effects=self._effects if self._around is None else self._around(self._effects),
-            hooks=caller.hooks,
-            clock=caller.clock,
+            hooks=(*caller.hooks, *self.listeners),
+            clock=self._clock,
             loop_steps=caller.loop_steps,
             approve=caller.approve,
+            kept=dict(self.status.kept),
         )
         run.sequence = caller.sequence if last is None else last.sequence
         if last is not None:
             run.count(last.usage)
-        budget = self._caller.budget
+        if first:
+            self._open_budget()
+        budget = self._budget
         self._root = RunContext(run, self.name, None, None if budget is None else NewMoney(parent=budget))
+
+    def _open_budget(self) -> None:
+        """The budgets of this run: the world's own, above it the caller's. Of a day: with what was spent on it."""
+        budget = self._caller.budget
+        self._budget = budget if self.budget is None else self.budget.under(budget)
+        daily = [each for each in (self._budget.chain() if self._budget is not None else ()) if each.per is not None]
+        self._today = daily[0] if daily else None
+        spent = self.status.spent
+        for each in daily:
+            if spent is not None:
+                each.take_up(spent["day"], Usage(**spent["usage"]))
+            for moment, usage in self._unspent:
+                each.refill(moment, above=False)
+                each.spent = each.spent + usage
 
     def _note(self, fact: Fact, blobs: tuple[Blob, ...] = (), taken: tuple[int, ...] = (), applied: Any = None) -> None:
         """Put a fact in line for the journal, fold it in, and keep its event for when it may be told."""
@@ -218,7 +324,7 @@ class WorldLoop:
             self._due = max(self._due, "stage", key=_RANK.__getitem__)
         elif isinstance(fact, Finished):
             self._due = "tick"
-        elif isinstance(fact, ActionTaken | Paused | Resumed | Retried):
+        elif isinstance(fact, ActionTaken | Paused | Resumed | Stepped | Retried | Mended):
             self._due = max(self._due, "effect", key=_RANK.__getitem__)
         if self._root.listening:
             told = telling(fact, self.status)
@@ -254,6 +360,8 @@ class WorldLoop:
     async def _run_stage(self, step: Step) -> None:
         ctx = self._root.child(step.name)
         ctx.emit(StageStarted, stage=step.name)
+        self._root.run.kept = dict(self.status.kept)  # of an attempt that failed nothing is remembered
+        mark = self._effects.mark(ctx.path)
         try:
             await self._perform(self.seats[step.name], step, ctx)
         except Exception as error:
@@ -261,16 +369,27 @@ class WorldLoop:
             if broken is not None:
                 raise broken from (None if error is broken else error)
             failure = located(error, ctx.path)
+            self._effects.rewind(ctx.path, mark)
+            self._note_spent()
             if isinstance(failure, BudgetError):  # nothing is wrong: the stage goes on when there is more to spend
-                await self._stop(failure.sentence)
-                raise failure from None
+                return await self._wait_for_money(failure)
             await self._park(step, failure)
-            parked = ParkedError(
-                f"tick {self.status.running} is parked at stage {step.name}: {getattr(failure, 'sentence', failure)}",
-                path=getattr(failure, "path", ctx.path),
-                hint=getattr(failure, "hint", "") or "mend it and run again: the tick goes on with this stage",
-            )
-            raise parked from error
+            if not self._patient:
+                raise self._parked(failure, ctx.path) from error
+        else:
+            self._failures = 0
+
+    async def _wait_for_money(self, failure: BudgetError) -> None:
+        until = self._budget.refilled_at(self._clock()) if self._living and self._budget is not None else None
+        if until is None:
+            await self._stop(failure.sentence)
+            raise failure from None
+        await self.journal.flush()
+        await self._settle()
+        self._root.warn(f"{failure.sentence}: the world goes on when the day changes")
+        while self.stopping is None and not self.status.resting and self._clock() < until:
+            await self._alarm.wait(until)
+            await self._poll()
 
     async def _perform(self, seat: Seat, step: Step, ctx: RunContext) -> None:
         status = self.status
@@ -279,6 +398,10 @@ class WorldLoop:
         proposal = None if status.proposal is None or not development else await self._with_blobs(status.proposal)
         inputs = seat.inputs(state, self.view, status.action if development else None, proposal)
         value = await seat.run(inputs, ctx)
+        self._take(step, value, ctx.path)
+
+    def _take(self, step: Step, value: Any, path: str) -> None:
+        """Check what a stage gave against the contract of its block, and note it, with what its agents remember."""
         blobs: list[Blob] = []
         if step.name == UPDATE:
             self._update(value, blobs)
@@ -287,8 +410,27 @@ class WorldLoop:
         if not filled(output):
             hint = f"give something as {step.fills!r}, or fail"
             raise RunError(f"stage {step.name} left its block {step.fills} empty", hint=hint)
-        self.cycle.schema.check_block(step.fills, output, ctx.path)
+        self.cycle.schema.check_block(step.fills, output, path)
+        self._note_kept()
+        self._note_spent()
         self._note(StageDone(step.name, step.fills, output), tuple(blobs))
+
+    def _note_kept(self) -> None:
+        before = self.status.kept
+        for path, state in (self._root.run.kept or {}).items():
+            if state is not before.get(path):
+                steps = change(before.get(path, {}), freeze(state))
+                if steps:
+                    self._note(Kept(path, freeze(steps)))
+
+    def _note_spent(self) -> None:
+        """Where a budget is of a day: what was spent on it so far, with what happened in the stage."""
+        today = self._today
+        if today is not None and today.day is not None:
+            spent = {"day": today.day, "usage": usage_to_json(today.spent)}
+            if self.status.spent != spent:
+                self._note(Spent(today.day, freeze(spent["usage"])))
+            self._unspent.clear()
 
     def _update(self, patch: Any, blobs: list[Blob]) -> None:
         if patch is None:
@@ -297,6 +439,8 @@ class WorldLoop:
         for number, entry in enumerate(applied.entries):
             self.journal.note(Remembered(self.status.running, entry), blobs if number == 0 else ())
         self.snapshots.note(applied.operations)
+        self._note_kept()
+        self._note_spent()
         updated = Updated(self.status.running, applied.operations, self.status.state, applied.content.hash)
         self._note(updated, tuple(blobs), applied=applied.content)
 
@@ -329,31 +473,120 @@ class WorldLoop:
         inputs = digest([status.content_hash, status.state, status.proposal, status.action])
         path = getattr(error, "path", "") or f"{self.name}/{step.name}"
         text = str(getattr(error, "sentence", error))
-        self._note(Parked(status.running, step.name, path, text, type(error).__name__, inputs))
+        passes = True if transient(error) else None
+        self._note(Parked(status.running, step.name, path, text, type(error).__name__, inputs, passes))
+        self._answered = answered(self.journal.effects)
         with anyio.CancelScope(shield=True):
             await self.journal.flush()
         await self._settle()
 
+    def _parked(self, failure: Any, path: str) -> ParkedError:
+        assert self.status.trouble is not None
+        return ParkedError(
+            f"tick {self.status.running} is parked at stage {self.status.trouble.stage}: "
+            f"{getattr(failure, 'sentence', failure)}",
+            path=getattr(failure, "path", path),
+            hint=getattr(failure, "hint", "") or "mend it and run again: the tick goes on with this stage",
+        )
+
+    async def _retry(self) -> None:
+        """Go on with a parked stage: at once when ticks are asked for, when it is time in a life by timers."""
+        trouble = self.status.trouble
+        assert trouble is not None
+        if not self._living:
+            self._note(Retried(trouble.stage))
+            return
+        if not self._patient:
+            raise self._parked(RunError(trouble.error, path=trouble.path), trouble.path)
+        until = None
+        if trouble.transient:
+            self._failures += 1
+            until = self._clock() + self.patience.wait(self._failures)
+            self._root.warn(f"stage {trouble.stage} is tried again in {self.patience.wait(self._failures):g} s")
+        while self.status.trouble is not None and self.stopping is None:
+            asked = trouble.error_type == SuspendedError.__name__
+            over = until is not None and self._clock() >= until
+            if over or (asked and answered(self.journal.effects) - self._answered):
+                self._note(Retried(trouble.stage))
+            else:
+                await self._alarm.wait(until)
+                await self._poll()
+                await self._settle()
+
+    async def mend(self, how: str, value: Any = None) -> None:
+        """Say how a parked world goes on (see `core.remedy`); durable on return. WorldError when it cannot go on so."""
+        self._mend(how, value)
+        await self.journal.flush()
+        await self._settle()
+        self._alarm.ring()
+
+    def _mend(self, how: str, value: Any, taken: tuple[int, ...] = ()) -> None:
+        reads = {name: seat.requires for name, seat in self.seats.items()}
+        step = None if self.status.trouble is None else self.cycle.step(self.status.trouble.stage)
+        facts = remedy(self.cycle, self.status, how, reads, self.name)
+        if how == "edit" and step is not None:
+            self.seats[step.name].check(value, self.cycle.schema, f"{self.name}/{step.name}")
+            if step.name == UPDATE:
+                apply(self.status.content, value)  # what does not apply is refused before anything is noted
+        for fact in facts:
+            if isinstance(fact, OF_EFFECTS):
+                self.journal.effects.append(fact)
+                self._effects.take(fact)
+            self._note(fact, taken=taken)
+            taken = ()
+        if how == "edit" and step is not None:
+            self._root.run.kept = dict(self.status.kept)
+            self._take(step, value, f"{self.name}/{step.name}")
+
     # --- letters
+
+    def post_came(self) -> None:
+        """There are letters: wake up, and read them."""
+        self.letters = True
+        self._alarm.ring()
+
+    def listen(self, hear: Callable[[Event], None]) -> None:
+        """From now on `hear` is told the events, of the run under way too."""
+        self.listeners = (*self.listeners, hear)
+        if self._scope is not None and self._run is not None:
+            self._run.hooks = (*self._run.hooks, hear)
+
+    def unlisten(self, hear: Callable[[Event], None]) -> None:
+        """It is told no more."""
+        self.listeners = tuple(one for one in self.listeners if one != hear)
+        if self._run is not None:
+            self._run.hooks = tuple(one for one in self._run.hooks if one != hear)
+
+    def stop(self, reason: str) -> None:
+        """End at the next safe point."""
+        self.stopping = reason
+        self._alarm.ring()
+
+    def lose(self, error: Exception) -> None:
+        """The lease is lost: nothing can be written any more."""
+        self.lost = error
+        self._alarm.ring()
 
     async def _poll(self) -> None:
         if self.lost is not None:
             raise self.lost
-        now = anyio.current_time()
-        if self.letters or now - self._polled >= POLL:
+        if self.letters:
             await self._read_letters()
 
     async def _read_letters(self, *, stale: bool = False) -> None:
         """Take what others posted: actions and commands. A `stop` that waited before the run began is dropped."""
-        self.letters, self._polled = False, anyio.current_time()
+        self.letters = False
         for letter in await self.journal.store.inbox(self.journal.stream):
             data = letter.data if isinstance(letter.data, Mapping) else {}
+            if letter.id in self.journal.taken:
+                continue
             if letter.kind == "action":
+                self._quiet_since = self._clock()
                 self._note(ActionTaken(str(data.get("text", ""))), taken=(letter.id,))
             elif letter.kind == ToolAnswered.kind:
                 self._answer(letter)
             elif letter.kind == "command":
-                self._obey(data.get("command"), letter.id, stale)
+                self._obey(data, letter.id, stale)
 
     def _answer(self, letter: Letter) -> None:
         """A person's answer to an approval. One that cannot be read is dropped: nobody has said yes."""
@@ -361,30 +594,41 @@ class WorldLoop:
             fact = fact_of(letter.kind, letter.data, f"{self.name} / letter {letter.id}")
         except CorruptError as error:
             self._root.warn(error.sentence)
-            self.journal.take(letter.id)
+            self._drop(letter.id)
             return
         self.journal.effects.append(fact)
         self._effects.take(fact)
         self._note(fact, taken=(letter.id,))
 
-    def _obey(self, command: Any, letter: int, stale: bool) -> None:
-        if command == "pause" and not self.status.paused:
+    def _obey(self, data: Mapping[str, Any], letter: int, stale: bool) -> None:
+        command = data.get("command")
+        if command == "pause" and not self.status.resting:
             self._note(Paused(), taken=(letter,))
         elif command == "resume" and self.status.paused:
             self._note(Resumed(), taken=(letter,))
+        elif command == "step":
+            self._note(Stepped(), taken=(letter,))
+        elif command in REMEDIES:
+            try:
+                self._mend(str(command), data.get("value"), (letter,))
+            except YggdrasilError as error:  # the trouble is another one by now, or the value does not fit
+                self._root.warn(f"{command} came too late or does not fit: {error.sentence}")
+                self._drop(letter)
         else:
             if command == "stop" and not stale:
                 self.stopping = self.stopping or "somebody asked for it"
-            self.journal.take(letter)
+            self._drop(letter)
+
+    def _drop(self, letter: int) -> None:
+        self.journal.take(letter)
+        self._due = max(self._due, "effect", key=_RANK.__getitem__)
 
     async def _rest(self) -> None:
         await self._settle()
         self._root.emit(WorldPaused)
-        while self.status.paused and self.stopping is None:
-            await anyio.sleep(POLL)
-            if self.lost is not None:
-                raise self.lost
-            await self._read_letters()
+        while self.status.resting and self.stopping is None:
+            await self._alarm.wait()
+            await self._poll()
 
     async def _stop(self, reason: str) -> None:
         self._note(Stopped(reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from yggdrasil.abc.store import Record, Store
@@ -13,15 +13,18 @@ from yggdrasil.core.content import Content, apply, content_of
 from yggdrasil.core.cycle import Cycle, Status, finished, fold
 from yggdrasil.core.facts import (
     OF_EFFECTS,
+    EffectDone,
     Fact,
     Finished,
     Opened,
     Remembered,
+    Spent,
     TickBegun,
     Updated,
     fact_of,
 )
 from yggdrasil.core.frozen import FrozenDict, freeze
+from yggdrasil.core.messages import Usage
 from yggdrasil.errors import CorruptError, FormatError
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.snapshot import Snapshots
@@ -31,13 +34,17 @@ PAGE = 500
 
 @dataclass
 class Recovered:
-    """A world as its stream has it: the status, what snapshots hold, the head, effects of the tick under way."""
+    """A world as its stream has it: the status, what snapshots hold, the head, effects of the tick under way.
+
+    unspent   when and what was spent by effects since that was told last (see `core.facts.Spent`)
+    """
 
     status: Status
     snapshots: Snapshots
     head: int
     effects: list[Fact]
     bytes: int = 0
+    unspent: list[tuple[float, Usage]] = field(default_factory=list)
 
 
 async def begin(name: str, seed: int, sections: Mapping[str, Any], journal: Journal) -> Recovered:
@@ -121,6 +128,10 @@ def fold_record(found: Recovered, record: Record, cycle: Cycle, stream: str) -> 
     applied = None
     if isinstance(fact, OF_EFFECTS):
         found.effects.append(fact)
+        if isinstance(fact, EffectDone) and isinstance(fact.result, Mapping) and "usage" in fact.result:
+            found.unspent.append((record.time, Usage(**fact.result["usage"])))
+    elif isinstance(fact, Spent):
+        found.unspent.clear()
     elif isinstance(fact, TickBegun):
         found.effects.clear()
     elif isinstance(fact, Updated):

@@ -105,7 +105,7 @@ async def _again(definition: World, store: Store, stream: str, status: Status, f
     begun, ended = facts[0], facts[-1]
     assert isinstance(begun, TickBegun)
     assert isinstance(ended, Finished)
-    quiet = status.replace(trouble=None, paused=False, actions=())
+    quiet = status.replace(trouble=None, paused=False, steps=0, actions=())
     status = fold(definition.cycle, quiet, begun)
     recorded: list[Fact] = [fact for fact in facts if isinstance(fact, OF_EFFECTS)]
     async with MemoryStore() as memory:
@@ -114,7 +114,7 @@ async def _again(definition: World, store: Store, stream: str, status: Status, f
         snapshots = Snapshots()
         snapshots.threshold = sys.maxsize  # none is due
         found = Recovered(status, snapshots, 0, recorded)
-        loop = WorldLoop(definition.name, definition.cycle, definition.seats(), journal, found, RecordedEffects)
+        loop = WorldLoop(definition.name, definition.cycle, definition.seats(), journal, found, around=RecordedEffects)
         try:
             await loop.run(RunContext(Run(), definition.name), 1, None, None)
         except ParkedError as error:

@@ -8,12 +8,14 @@ from typing import Any
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.binding import check_inputs, check_outputs, with_defaults
 from yggdrasil.core.cycle import CANON, DEVELOPMENT, PATCH, UPDATE, Condition, Step
-from yggdrasil.core.ports import fits, port_type
-from yggdrasil.core.state import BLOCKS, StateSchema
+from yggdrasil.core.patience import Patience, transient
+from yggdrasil.core.ports import fits, misfit, port_type
+from yggdrasil.core.state import BLOCKS, StateSchema, filled
 from yggdrasil.errors import ConfigError, PortError, Problem, close_names
 from yggdrasil.levels.node import Node
 from yggdrasil.levels.stage import ACTION, PROPOSAL, WORLD, Stage
 from yggdrasil.runtime.limits import Limits
+from yggdrasil.runtime.wrap import Retry
 
 _SPECIAL = (WORLD, ACTION, PROPOSAL)
 _CANON = {step.name: step for step in CANON}
@@ -22,11 +24,22 @@ _CANON = {step.name: step for step in CANON}
 class Seat:
     """One node of a world. `step` says which block it fills and when; the node's policies wrap the run."""
 
-    def __init__(self, name: str, node: Node, limits: Limits, condition: Condition | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        node: Node,
+        limits: Limits,
+        condition: Condition | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         self.name, self.node = name, node
         self.block = node.block
         self.stage = node.block if isinstance(node.block, Stage) else None
         self._runnable = node.runnable(limits)
+        if patience is not None and patience.retry > 1 and node.retry is None:
+            self._runnable = Retry(
+                self._runnable, patience.retry, first=patience.first, longest=patience.longest, when=transient
+            )
         canon = _CANON.get(name)
         self.fills = self._fills(canon)
         if condition is None and self.stage is not None:
@@ -87,6 +100,23 @@ class Seat:
         outputs = await self._runnable.execute(inputs, ctx)
         check_outputs(self.block.spec, outputs, ctx.path)
         return outputs.get(self.port)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The state blocks it cannot do without: their ports have no default."""
+        ports = self.stage.ports if self.stage is not None else {}
+        found = {block: self.block.spec.inputs.get(ports.get(block, block)) for block in self.reads}
+        return tuple(block for block, port in found.items() if port is None or port.required)
+
+    def check(self, value: Any, schema: StateSchema, path: str) -> None:
+        """PortError or RunError when a value cannot be the block it fills, whoever gives it."""
+        reason = misfit(self.block.spec.outputs[self.port].type, value)
+        if reason:
+            raise PortError(f"{self.fills!r} {reason}", path=path)
+        if self.fills != PATCH:
+            if not filled(value):
+                raise PortError(f"{self.fills!r} would be empty", path=path, hint="--skip leaves it empty")
+            schema.check_block(self.fills, value, path)
 
     def problems(self, schema: StateSchema) -> list[Problem]:
         """What is wrong with it in this seat."""

@@ -73,7 +73,7 @@ class Snapshots:
             del self._kept[name]
         data = {**_status_to_json(status), "sections": sections}
         weight = sum(kept.weight for kept in self._kept.values()) + sum(len(blob.data) for blob in blobs)
-        self.threshold = max(SMALLEST, weight + len(canonical(data["state"])))
+        self.threshold = max(SMALLEST, weight + len(canonical([data["state"], data["kept"]])))
         return data, blobs
 
     async def restore(self, data: Mapping[str, Any], store: Store, path: str) -> Status:
@@ -108,7 +108,11 @@ def _status_to_json(status: Status) -> dict[str, Any]:
         "content_hash": status.content_hash,
         "tick_hash": status.tick_hash,
         "paused": status.paused,
-        "trouble": None if trouble is None else [trouble.stage, trouble.path, trouble.error],
+        "trouble": None if trouble is None else list(trouble.values().values()),
+        "steps": status.steps,
+        "due": status.due,
+        "kept": status.kept,
+        "spent": status.spent,
         "history": status.content.history,
         **({"pruned": [status.pruned.tick, status.pruned.upto]} if status.pruned.tick else {}),
     }
@@ -127,4 +131,8 @@ def _status_from_json(data: Mapping[str, Any], content: Content) -> Status:
         paused=data["paused"],
         trouble=None if trouble is None else Trouble(*trouble),
         pruned=Pruned(*data.get("pruned", ())),
+        steps=data.get("steps", 0),  # a snapshot of an older version has none of these
+        due=data.get("due"),
+        kept=freeze(data.get("kept", {})),
+        spent=freeze(data.get("spent")),
     )

@@ -13,6 +13,7 @@ from yggdrasil.core.events import (
     StateDropped,
     TickFinished,
     TickStarted,
+    WorldMended,
     WorldParked,
     WorldResumed,
     WorldUpdated,
@@ -21,6 +22,7 @@ from yggdrasil.core.facts import (
     ActionTaken,
     Fact,
     Finished,
+    Mended,
     Parked,
     Resumed,
     Retried,
@@ -55,6 +57,8 @@ def telling(fact: Fact, status: Status) -> Told | None:
         case Parked():
             error = f"{fact.path}: {fact.error}" if fact.path else fact.error
             return WorldParked, {"stage": fact.stage, "error": error, "error_type": fact.error_type}
+        case Mended():
+            return WorldMended, {"stage": fact.stage, "how": fact.how}
         case Resumed() | Retried():
             return WorldResumed, {}
     return None

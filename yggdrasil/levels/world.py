@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -9,14 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.abc.store import Store
+from yggdrasil.core.budget import Budget
 from yggdrasil.core.content import content_of
 from yggdrasil.core.cycle import CANON, DEVELOPMENT, UPDATE, Condition, Cycle, static_problems
+from yggdrasil.core.patience import Patience
 from yggdrasil.core.ports import Port, Spec, port_type
 from yggdrasil.core.retention import Keep
 from yggdrasil.core.state import StateSchema
+from yggdrasil.core.timers import Timers
 from yggdrasil.errors import ConfigError, EndWorldError, Problem, ValidationError, YggdrasilError, close_names
 from yggdrasil.levels.container import Child, Container
 from yggdrasil.levels.journal import DURABILITY
+from yggdrasil.levels.life import zone_of
 from yggdrasil.levels.node import Node, as_runnable, check_policies
 from yggdrasil.levels.seat import Seat, as_condition
 from yggdrasil.levels.stage import Stage
@@ -59,6 +64,9 @@ class World(Runnable):
         self.limits = Limits({} if resources is None else resources)
         self.schema = StateSchema()
         self.seed: int | None = None
+        self.timers: Timers | None = None
+        self.patience = Patience()
+        self.budget: Budget | None = None
         self.durability = "effect"
         self.keep = Keep()
         self.ticks: int | None = None
@@ -220,6 +228,24 @@ class World(Runnable):
         """
         self.keep = Keep.from_config({"last": last, "every": every, "days": days}, f"{self.name}/keep")
 
+    def set_timers(self, timers: Timers | Mapping[str, Any] | float | None) -> None:
+        """When it ticks while it is lived: `{every: 60}`, `{at: ["06:00"], zone: "Europe/Oslo"}`, see `core.timers`."""
+        made = timers if timers is None or isinstance(timers, Timers) else Timers.from_config(timers, "")
+        zone_of(made)
+        self.timers = made
+
+    def set_errors(self, errors: Patience | Mapping[str, Any]) -> None:
+        """How often a stage is tried before the world is parked, where its error may pass: `{retry: 5, first: 1}`.
+
+        A node's own `retry` goes before it.
+        """
+        self.patience = errors if isinstance(errors, Patience) else Patience.from_config(errors, "")
+        self._made = None
+
+    def set_budget(self, budget: Budget | Mapping[str, Any] | None) -> None:
+        """What it may spend: `{tokens: 100_000, per: "day"}`; without `per` in each run."""
+        self.budget = Budget.of(budget)
+
     def set_trainable(self, trainable: bool = True, select: str = "**") -> list[str]:
         """Say of the nodes below whose path matches whether training may change them; the paths set."""
         found = []
@@ -250,7 +276,7 @@ class World(Runnable):
     def _ready(self) -> tuple[dict[str, Seat], Cycle]:
         if self._made is None:
             seats = {
-                name: Seat(name, self.nodes[name], self.limits, self._conditions.get(name))
+                name: Seat(name, self.nodes[name], self.limits, self._conditions.get(name), self.patience)
                 for name in self._order
                 if name in self.nodes
             }
@@ -287,7 +313,7 @@ class World(Runnable):
             problems += seat.problems(self.schema)
         problems += _unknown_needs(cycle, needs) + _two_writers(seats)
         if not problems or all(p.level == "warning" for p in problems):
-            reads = {name: [b for b in seat.reads if _required(seat, b)] for name, seat in seats.items()}
+            reads = {name: seat.requires for name, seat in seats.items()}
             for stage, block in static_problems(cycle, reads):
                 sentence = f"it reads {block!r}, which nobody fills before it in the cycle"
                 there = ", ".join(_filled_before(cycle, stage))
@@ -321,6 +347,7 @@ class World(Runnable):
         parameters: Mapping[str, Any] | None = None,
         name: str | None = None,
         read_only: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> Opening:
         """Open a world, to be used as `async with World.open(...) as world`.
 
@@ -332,6 +359,7 @@ class World(Runnable):
         parameters values of what the document leaves open under `parameters:`
         name       the stream in the store; by default the world's name
         read_only  read it while another process runs it; needs no lease
+        clock      seconds since the epoch, for its timers, its budget of a day and the time of events
 
         LeaseError names the process that runs it already.
         """
@@ -346,7 +374,7 @@ class World(Runnable):
 
             given = {**(parameters or {}), **({} if model is None else {"model": model})}
             world = load_world(what, overlay=overlay, parameters=given)
-        return Opening(world, store if store is not None else world.store, seed, name, read_only)
+        return Opening(world, store if store is not None else world.store, seed, name, read_only, clock)
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Open it on `store=` (memory by default) for this call, and run `ticks=`."""
@@ -400,13 +428,6 @@ def _filled_before(cycle: Cycle, stage: str) -> list[str]:
     order = (*cycle.steps[start:], *cycle.steps[:start])
     kept = [name for name, extra in cycle.schema.extra.items() if extra.keep]
     return kept + [step.fills for step in order[: [step.name for step in order].index(stage)]]
-
-
-def _required(seat: Seat, block: str) -> bool:
-    """Whether a stage cannot do without a block: its port has no default."""
-    ports = seat.stage.ports if seat.stage is not None else {}
-    port = seat.block.spec.inputs.get(ports.get(block, block))
-    return port is None or port.required
 
 
 def _unknown_needs(cycle: Cycle, needs: Iterable[str]) -> list[Problem]:

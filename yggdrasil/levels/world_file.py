@@ -22,6 +22,7 @@ from yggdrasil.storage.files import read_content, resolve_ref
 TOP = ("kind", "version", "name", "description", "parameters", "execution", "content")
 EXECUTION = (
     "stages", "cycle", "schema", "seed", "durability", "keep", "ticks", "store", "resources", "conditions",
+    "timers", "errors", "budget",
 )  # fmt: skip
 
 # the canon's long form, and where it goes
@@ -166,6 +167,10 @@ def _read_execution(world: World, execution: Mapping[str, Any], origin: Origin) 
         world.set_cycle([str(name) for name in cycle])
     for name, condition in conditions.items():
         world.set_execution_condition(str(name), as_condition(condition, f"{where}/conditions/{name}"))
+    for key, setter in (("timers", world.set_timers), ("errors", world.set_errors), ("budget", world.set_budget)):
+        if execution.get(key) is not None:
+            with located(origin.below(key), always=True):
+                setter(execution[key])
     for key, kind in (("seed", int), ("ticks", int), ("store", str), ("durability", str), ("keep", Mapping)):
         value = execution.get(key)
         if value is None:
@@ -285,6 +290,12 @@ def _execution(world: World, refs: bool) -> dict[str, Any]:
         found["durability"] = world.durability
     if not world.keep.all:
         found["keep"] = world.keep.to_config()
+    if world.timers is not None:
+        found["timers"] = world.timers.to_config()
+    if world.patience.to_config():
+        found["errors"] = world.patience.to_config()
+    if world.budget is not None:
+        found["budget"] = world.budget.to_config()
     if world.limits.capacities:
         found["resources"] = dict(world.limits.capacities)
     return found

@@ -17,6 +17,7 @@ from yggdrasil.core.approval import Answer, Approval
 from yggdrasil.core.facts import OF_EFFECTS, ToolAnswered, ToolAsked, fact_of
 from yggdrasil.core.frozen import thaw
 from yggdrasil.errors import ConfigError, StoreError, close_names
+from yggdrasil.runtime.bells import ring
 from yggdrasil.runtime.thread import FINISHED, STARTED, opened, stream_of
 
 _KINDS = (STARTED, FINISHED, "tick", *(kind.kind for kind in OF_EFFECTS))
@@ -58,6 +59,7 @@ async def approve(
         for one in chosen:
             answer = Answer(approved, note, arguments)
             await place.post(stream, Entry(ToolAnswered.kind, _answer(one.id, answer)))
+        ring(place.url, stream)
         return chosen
 
 

@@ -17,7 +17,15 @@ from yggdrasil.core.approval import Answer, Approval, approval_id
 from yggdrasil.core.blob import KEY as BLOB_KEY
 from yggdrasil.core.blob import Blob, attach, detach, references
 from yggdrasil.core.canonical import digest
-from yggdrasil.core.facts import EffectBegun, EffectDone, EffectsAbandoned, Fact, ToolAnswered, ToolAsked
+from yggdrasil.core.facts import (
+    EffectBegun,
+    EffectDone,
+    EffectsAbandoned,
+    EffectsMigrated,
+    Fact,
+    ToolAnswered,
+    ToolAsked,
+)
 from yggdrasil.core.frozen import thaw
 from yggdrasil.errors import BlockError, EffectMismatchError, EffectUnknownError, StoreError, WorldError, YggdrasilError
 
@@ -56,6 +64,7 @@ class JournalEffects(Effects):
         self._failed: dict[Place, list[dict[str, Any]]] = {}
         self._next: dict[str, int] = {}
         self._free: dict[str, set[int]] = {}
+        self._migrated: set[Place] = set()
         self._asked: set[str] = set()
         self._answers: dict[str, Answer] = {}
         for fact in recorded:
@@ -73,6 +82,8 @@ class JournalEffects(Effects):
                 for place in [p for p in (*self._done, *self._begun) if _abandons(fact, p)]:
                     self._done.pop(place, None)
                     self._begun.pop(place, None)
+            case EffectsMigrated():
+                self._migrated.update(place for place in self._done if _under(place[0], fact.path))
             case ToolAsked():
                 self._asked.add(fact.approval)
             case ToolAnswered():
@@ -93,7 +104,7 @@ class JournalEffects(Effects):
             done = self._done.get(place)
             if done is None:
                 done = await self._perform(place, effect, request)
-            elif done.request != request:
+            elif done.request != request and place not in self._migrated:
                 self._differs(done, request)
         except BaseException:
             self._free.setdefault(path, set()).add(place[1])
@@ -169,7 +180,8 @@ class JournalEffects(Effects):
             f"effect {done.ordinal} ({done.what}) asks for something else than was recorded for it "
             f"(request {request[:12]}, recorded {done.request[:12]})",
             path=done.path,
-            hint="undo the change of the block or prompt; or world.abandon() drops what this stage has recorded",
+            hint="undo the change of the block or prompt; or world.abandon() drops what this stage has "
+            "recorded, and world.migrate() takes it for what is asked now",
         )
 
     async def _attached(self, result: Any) -> Any:

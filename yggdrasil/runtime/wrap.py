@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -35,6 +35,11 @@ NEVER_RETRIED = (SpecError, BudgetError, AgentError, ModelAuthError, ModelReques
 """What another try cannot mend."""
 
 
+def may_be_mended(error: Exception) -> bool:
+    """Whether another try could do better."""
+    return not isinstance(error, NEVER_RETRIED)
+
+
 class Wrapper(Runnable):
     """Something runnable around another one, with the same ports."""
 
@@ -61,11 +66,21 @@ class Retry(Wrapper):
     """Try again, at most `attempts` times in all, waiting 0.1, 0.2, 0.4 ... s with jitter, up to `longest` seconds.
 
     Honours a provider's Retry-After. What another try cannot mend (wrong input, a spent budget, a refused
-    key) is raised at once. In a durable run effects already recorded are not repeated.
+    key) is raised at once; `when` says of an error whether that is so. In a durable run effects
+    already recorded are not repeated.
     """
 
-    def __init__(self, inner: Runnable, attempts: int = 3, *, first: float = 0.1, longest: float = 30.0) -> None:
+    def __init__(
+        self,
+        inner: Runnable,
+        attempts: int = 3,
+        *,
+        first: float = 0.1,
+        longest: float = 30.0,
+        when: Callable[[Exception], bool] = may_be_mended,
+    ) -> None:
         super().__init__(inner)
+        self._when = when
         if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
             raise ConfigError(f"retry is {attempts!r}", hint="retry: 3")
         self.attempts, self.first, self.longest = attempts, first, longest
@@ -88,9 +103,10 @@ class Retry(Wrapper):
 
         effects = ctx.run.effects
         mark = effects.mark(ctx.path) if effects is not None else None
+        kept = None if ctx.run.kept is None else dict(ctx.run.kept)
         async for attempt in AsyncRetrying(
             stop=stop_after_attempt(self.attempts),
-            retry=retry_if_exception(lambda e: isinstance(e, Exception) and not isinstance(e, NEVER_RETRIED)),
+            retry=retry_if_exception(lambda e: isinstance(e, Exception) and self._when(e)),
             wait=wait,
             sleep=anyio.sleep,
             before_sleep=told,
@@ -99,8 +115,21 @@ class Retry(Wrapper):
             with attempt:
                 if effects is not None and attempt.retry_state.attempt_number > 1:
                     effects.rewind(ctx.path, mark)
+                    _remember_as_before(ctx, kept)
                 outputs = await self.inner.execute(inputs, ctx)
         return outputs
+
+
+def _remember_as_before(ctx: RunContext, kept: Mapping[str, Any] | None) -> None:
+    """What agents below remember is again as before the attempt that failed, so that they ask the same."""
+    there = ctx.run.kept
+    if there is None or kept is None:
+        return
+    for path in [path for path in there if path == ctx.path or path.startswith(f"{ctx.path}/")]:
+        if path in kept:
+            there[path] = kept[path]
+        else:
+            del there[path]
 
 
 class Timeout(Wrapper):

@@ -226,6 +226,11 @@ class MemoryStore(Store):
                 for number, row in (found.letters.items() if found else ())
             ]
 
+    async def posted(self) -> list[str]:
+        """The streams whose inbox holds letters."""
+        with self._opened():
+            return [name for name, found in self._streams.items() if found.letters]
+
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come."""
         return Watch(

@@ -160,6 +160,10 @@ class SqliteStore(Store):
         """The letters that wait, oldest first."""
         return await self._read(lambda reader: reader.inbox(stream))
 
+    async def posted(self) -> list[str]:
+        """The streams whose inbox holds letters."""
+        return await self._read(lambda reader: reader.posted())
+
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come: at once from this process, within some 50 ms from others."""
         return Watch(

@@ -178,6 +178,11 @@ class Reader:
             letters.append(Letter(id_, name, from_text(data, path)))
         return letters
 
+    def posted(self) -> list[str]:
+        """The streams whose inbox holds letters."""
+        query = "SELECT name FROM stream WHERE id IN (SELECT DISTINCT stream FROM letter)"
+        return [name for (name,) in self.connection.execute(query)]
+
     def blob(self, digest: str) -> bytes | None:
         """The bytes kept in the database, unchecked; None when they are not there."""
         row = self.connection.execute("SELECT data FROM blob WHERE digest = ?", (bytes.fromhex(digest),)).fetchone()

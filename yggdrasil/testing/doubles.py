@@ -19,14 +19,22 @@ class FakeClock:
 
     def __init__(self, now: float = 1_000_000.0) -> None:
         self.now = now
+        self._listeners: list[Callable[[], None]] = []
 
     def __call__(self) -> float:
         """The time now, in seconds."""
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Let time pass; a negative number sets the clock back."""
         self.now += seconds
+        for look in [*self._listeners]:
+            look()
+
+    def listen(self, look: Callable[[], None]) -> Callable[[], None]:
+        """Have `look` called after each `advance`, so that who sleeps until a time wakes; what ends that again."""
+        self._listeners.append(look)
+        return lambda: self._listeners.remove(look)
 
 
 class CallCounter(Wrapper):
