@@ -39,6 +39,7 @@ from yggdrasil.errors import BudgetError, CorruptError, ParkedError, RunError, W
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.recovery import Recovered
 from yggdrasil.levels.seat import Seat
+from yggdrasil.levels.shown import ShownContent
 from yggdrasil.levels.telling import telling
 from yggdrasil.runtime.call import located
 from yggdrasil.runtime.effects import JournalEffects
@@ -86,7 +87,7 @@ class WorldLoop:
         self._polled = 0.0
         self._run: Run | None = None
         self._plain: dict[str, Any] = {}
-        self._views: tuple[Any, Any] = (None, None)
+        self._shown = ShownContent()
 
     # --- from outside
 
@@ -116,6 +117,7 @@ class WorldLoop:
             self._scope = None
             self._ended.set()
             self.journal.forget()
+            self._shown.forget()
             if self._run is not None:
                 ctx.run.sequence = self._run.sequence
                 ctx.run.count(self._run.usage)
@@ -294,11 +296,7 @@ class WorldLoop:
     @property
     def view(self) -> Mapping[str, Any]:
         """The content as stages see it: it cannot be changed."""
-        content = self.status.content
-        if self._views[0] is not content:
-            self._views = content, content.view
-        view: Mapping[str, Any] = self._views[1]
-        return view
+        return self._shown.view(self.status.content)
 
     async def _block(self, block: str) -> Any:
         """A state block as stages see it: blobs with their bytes; what has none is handed out as it is."""
