@@ -109,7 +109,7 @@ def test_where_two_lives_of_a_tick_part() -> None:
     theirs = [begun, effect("v/philosopher/eye", "saw"), effect("v/author/b", "3"), effect("v/author/a", "1"), other]
     found = parting(4, ours, theirs)
     assert found is not None
-    assert (found.stage, found.path) == ("author", "author/b"), "in whatever order they ended, whatever the world's name"
+    assert (found.stage, found.path) == ("author", "author/b"), "in whatever order they ended"
     patched = Updated(4, ({"op": "remove", "path": "/a"},), {}, "h")
     found = parting(4, [begun, patched], [begun, skip.replace(stage="environment/update")])
     assert found is not None

@@ -60,6 +60,28 @@ async def test_every_tick_is_what_it_was() -> None:
             assert await world.resolve("ygg://toy@4/history/1") == seen[4]["history"][0]
 
 
+async def test_actions_that_wait_and_blocks_that_are_carried_are_part_of_it() -> None:
+    @block(outputs={"style": str})
+    def stylist(intent: dict[str, Any]) -> str:
+        return f"as on {intent['what']}"
+
+    kept = toy()
+    kept.set_state_schema({"blocks": {"style": {"keep": True}}})
+    kept.add_stage("stylist", stylist)
+    kept.set_cycle(["philosopher", "author", "environment", "stylist", "architect", "creator"])
+    for world in (toy(), kept):
+        seen = []
+        async with MemoryStore() as store, World.open(world, store=store) as live:
+            for tick in range(1, 12):
+                for number in range(tick % 3):
+                    await live.act(f"deed {tick}.{number}")
+                await live.run({"state": {"intent": {"what": "given", "luck": 1}}} if tick == 7 else None)
+                seen.append(live.status)
+            for status in seen:
+                past = await live.at(status.tick)
+                assert past.status.values() == status.values()
+
+
 async def test_it_is_read_while_the_world_lives_and_a_tick_is_under_way() -> None:
     told = []
     async with MemoryStore() as store:

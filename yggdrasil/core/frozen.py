@@ -23,7 +23,7 @@ class FrozenDict(dict[str, Any]):
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = __setattr__ = _refuse
 
     def __copy__(self) -> dict[str, Any]:
         return dict(self)
@@ -47,7 +47,7 @@ class FrozenList(list[Any]):
     __slots__ = ()
 
     __setitem__ = __delitem__ = __iadd__ = __imul__ = append = clear = extend = insert = pop = remove = _refuse
-    reverse = sort = _refuse
+    reverse = sort = __setattr__ = _refuse
 
     def __copy__(self) -> list[Any]:
         return list(self)
@@ -123,4 +123,17 @@ def thaw(value: Any) -> Any:
         return {key: thaw(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [thaw(item) for item in value]
+    return value
+
+
+def shown(value: Any) -> Any:
+    """A frozen copy that shares no container with `value`; blobs with bytes stay what they are.
+
+    C code and `dict.__setitem__` change what is frozen without asking (heapq.heappush does): whoever must not be able
+    to change the world is shown such a copy.
+    """
+    if isinstance(value, dict | Mapping):
+        return FrozenDict([(key, shown(item)) for key, item in value.items()])
+    if isinstance(value, list | tuple):
+        return FrozenList([shown(item) for item in value])
     return value

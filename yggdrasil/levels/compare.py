@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from yggdrasil.core.content import HISTORY
 from yggdrasil.core.diff import Difference, Side, difference
-from yggdrasil.core.facts import Remembered
-from yggdrasil.levels.past import Stream, TickEnd, common, last_end, part
+from yggdrasil.levels.past import Stream, TickEnd, common, end_of, last_end, part
 from yggdrasil.levels.view import WorldView
 
 
@@ -27,12 +26,7 @@ async def _stream(view: WorldView) -> Stream:
 async def _length(view: WorldView, end: TickEnd) -> int:
     """How many entries the history had when a tick had ended: what there is now, without those that came since."""
     length: int = view.status.content.history["length"]
-    return length - len(await _entries(view, end.sequence))
-
-
-async def _entries(view: WorldView, after: int) -> list[object]:
-    records = await view.store.read(view.stream_name, after=after, kinds=(Remembered.kind,))
-    return [record.data["entry"] for record in records if record.sequence <= view.head]
+    return length - len(await view.entries(since=end.sequence))
 
 
 async def _side(view: WorldView, same: TickEnd | None, since: int) -> Side:
@@ -42,6 +36,4 @@ async def _side(view: WorldView, same: TickEnd | None, since: int) -> Side:
 
 
 async def _entries_since(view: WorldView, same: TickEnd) -> list[object]:
-    from yggdrasil.levels.past import end_of
-
-    return await _entries(view, (await end_of(view.store, view.stream_name, same.tick)).sequence)
+    return await view.entries(since=(await end_of(view.store, view.stream_name, same.tick)).sequence)

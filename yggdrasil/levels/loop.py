@@ -62,6 +62,7 @@ from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.recovery import Recovered
 from yggdrasil.levels.retention import Retention
 from yggdrasil.levels.seat import Seat
+from yggdrasil.levels.shown import ShownContent
 from yggdrasil.levels.telling import telling
 from yggdrasil.runtime.call import located
 from yggdrasil.runtime.effects import JournalEffects
@@ -128,7 +129,7 @@ class WorldLoop:
         self._pending: list[tuple[RunContext, type[Event], dict[str, Any]]] = []
         self._run: Run | None = None
         self._plain: dict[str, Any] = {}
-        self._views: tuple[Any, Any] = (None, None)
+        self._shown = ShownContent()
         self._living = self._patient = False
         self._failures = 0
         self._answered: frozenset[str] = frozenset()
@@ -179,6 +180,7 @@ class WorldLoop:
             self._scope = None
             self._ended.set()
             self.journal.forget()
+            self._shown.forget()
             if self._run is not None:
                 ctx.run.sequence = self._run.sequence
                 ctx.run.count(self._run.usage)
@@ -447,11 +449,7 @@ class WorldLoop:
     @property
     def view(self) -> Mapping[str, Any]:
         """The content as stages see it: it cannot be changed."""
-        content = self.status.content
-        if self._views[0] is not content:
-            self._views = content, content.view
-        view: Mapping[str, Any] = self._views[1]
-        return view
+        return self._shown.view(self.status.content)
 
     async def _block(self, block: str) -> Any:
         """A state block as stages see it: blobs with their bytes; what has none is handed out as it is."""

@@ -6,16 +6,32 @@ histories part is found by bisection too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 
 from yggdrasil.abc.store import Record, Store
-from yggdrasil.core.cycle import Cycle
+from yggdrasil.core.content import apply
+from yggdrasil.core.cycle import DEVELOPMENT, Cycle, finished, fold
 from yggdrasil.core.diff import Parting, parting
-from yggdrasil.core.facts import Fact, Finished, Opened, Remembered, fact_of
+from yggdrasil.core.facts import (
+    KINDS,
+    OF_EFFECTS,
+    Fact,
+    Finished,
+    Opened,
+    Parked,
+    Remembered,
+    Retried,
+    StageDone,
+    StageSkippedOver,
+    StateDroppedOut,
+    Updated,
+    fact_of,
+)
 from yggdrasil.core.state import state_hash
 from yggdrasil.core.value import Value
 from yggdrasil.errors import CorruptError, StoreError, WorldError
-from yggdrasil.levels.recovery import Recovered, recover
+from yggdrasil.levels.recovery import Recovered, recover, start
 
 NEAR = 64
 """So few records are walked through rather than bisected."""
@@ -59,10 +75,11 @@ async def last_end(store: Store, stream: str, upto: int | None = None) -> TickEn
     window = NEAR
     while True:
         after = max(head - window, 0)
-        records = await store.read(stream, after=after, kinds=(Finished.kind,))
-        ends = [record for record in records if record.sequence <= head]
-        if ends:
-            return _end(stream, ends[-1])
+        found: TickEnd | None = None
+        while (end := await _next_end(store, stream, after if found is None else found.sequence, head)) is not None:
+            found = end
+        if found is not None:
+            return found
         if after == 0:
             return await _beginning(store, stream)
         window *= 8
@@ -147,11 +164,70 @@ async def past(store: Store, stream: str, tick: int, cycle: Cycle) -> Recovered:
     following = await store.read(stream, after=base, limit=1)
     if base < end.sequence and following and following[0].sequence != base + 1:
         raise await _pruned(store, stream, tick)
-    found = await recover(store, stream, cycle, upto=end.sequence)
+    found = await _last_tick(store, stream, end, cycle) if tick else None
+    if found is None:
+        found = await recover(store, stream, cycle, upto=end.sequence)
     assert found is not None
     if found.status.tick != tick or found.status.tick_hash != end.tick_hash:
         raise CorruptError(f"what is folded is not tick {tick}", path=f"stream {stream} / record {end.sequence}")
     return found
+
+
+# What a state is made of within one tick, and effects: of ticks before the last one nothing of it is left.
+_OF_ONE_TICK = {kind.kind for kind in (StageDone, StageSkippedOver, StateDroppedOut, Parked, Retried, *OF_EFFECTS)}
+
+
+async def _last_tick(store: Store, stream: str, end: TickEnd, cycle: Cycle) -> Recovered | None:
+    """The world after a tick: what is left of those before it, all their patches at once, and then this one.
+
+    None where that does not do: when the state is not begun anew in the tick, or blocks are carried into it.
+    """
+    found = await start(store, stream, end.sequence)
+    before = await last_end(store, stream, end.sequence - 1)
+    if found is None or found.head >= before.sequence or any(e.keep for e in cycle.schema.extra.values()):
+        return None
+    facts = await _facts(store, stream, before.sequence, end.sequence)
+    if not any(isinstance(fact, StageDone) and fact.stage == DEVELOPMENT for fact in facts):
+        return None
+    status, patch = found.status, []
+    kinds = tuple(KINDS.keys() - _OF_ONE_TICK)
+    async with aclosing(records(store, stream, found.head, before.sequence, kinds)) as between:
+        async for record in between:
+            if record.kind == Updated.kind:
+                patch += record.data["patch"]
+            else:
+                status = fold(cycle, status, _fact(stream, record))
+    content = apply(status.content, patch).content
+    status = status.replace(
+        content=content, content_hash=before.content_hash, tick=before.tick, tick_hash=before.tick_hash,
+        running=0, position=0, trouble=None,
+    )  # fmt: skip
+    for fact in facts[:-1]:
+        status = fold(cycle, status, fact)
+    last = finished(status)
+    if status.content.hash != end.content_hash or last.tick_hash != end.tick_hash:
+        sentence = f"at tick {end.tick} the world is not the one whose hashes were recorded"
+        raise CorruptError(sentence, path=f"stream {stream} / record {end.sequence}")
+    return Recovered(fold(cycle, status, last), found.snapshots, end.sequence, [])
+
+
+async def _facts(store: Store, stream: str, after: int, upto: int) -> list[Fact]:
+    return [_fact(stream, record) for record in await store.read(stream, after=after, limit=upto - after)]
+
+
+async def records(
+    store: Store, stream: str, after: int, upto: int, kinds: tuple[str, ...]
+) -> AsyncGenerator[Record, None]:
+    """Records of some kinds up to sequence `upto`, some at a time: a store reads on until it has found as many."""
+    while after < upto:
+        page = await store.read(stream, after=after, limit=NEAR, kinds=kinds)
+        for record in page:
+            if record.sequence > upto:
+                return
+            yield record
+        if len(page) < NEAR:
+            return
+        after = page[-1].sequence
 
 
 async def _pruned(store: Store, stream: str, tick: int) -> WorldError:
@@ -223,5 +299,4 @@ async def part(a: Stream, b: Stream, same: TickEnd | None) -> Parting | None:
 async def facts_of(store: Store, stream: str, tick: int) -> list[Fact]:
     """What was recorded between the end of the tick before and the end of this one."""
     before, end = await end_of(store, stream, tick - 1), await end_of(store, stream, tick)
-    records = await store.read(stream, after=before.sequence, limit=end.sequence - before.sequence)
-    return [_fact(stream, record) for record in records]
+    return await _facts(store, stream, before.sequence, end.sequence)

@@ -70,7 +70,7 @@ async def recover(store: Store, stream: str, cycle: Cycle, *, upto: int | None =
 
     CorruptError names a record, blob or tick that is not what was written; nothing is changed by that.
     """
-    found = await _start(store, stream, upto)
+    found = await start(store, stream, upto)
     if found is None:
         return None
     await go_on(found, store, stream, cycle, upto=upto)
@@ -88,7 +88,8 @@ async def go_on(found: Recovered, store: Store, stream: str, cycle: Cycle, *, up
             return
 
 
-async def _start(store: Store, stream: str, upto: int | None) -> Recovered | None:
+async def start(store: Store, stream: str, upto: int | None) -> Recovered | None:
+    """The newest snapshot (at or before `upto`), else the world as its first record has it; None without one."""
     snapshots = Snapshots()
     snapshot = await store.snapshot(stream, at=upto)
     if snapshot is not None:

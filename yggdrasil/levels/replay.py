@@ -8,7 +8,8 @@ more than one tick's records, blobs and the world itself are held.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from yggdrasil.abc.context import Run, RunContext
@@ -68,16 +69,17 @@ async def replay(
     end = await (last_end(store, stream) if last is None else end_of(store, stream, last))
     infos = {info.name: info for info in await store.streams()}
     stages = effects = 0
-    async for sequence, facts in _ticks(store, stream, found.head, end.sequence):
-        status = await _again(definition, store, _owner(infos, stream, sequence), status, facts)
-        stages += sum(isinstance(fact, StageDone | Updated) for fact in facts)
-        effects += sum(isinstance(fact, EffectDone) for fact in facts)
-        if told is not None:
-            told(status.tick)
+    async with aclosing(_ticks(store, stream, found.head, end.sequence)) as ticks:
+        async for sequence, facts in ticks:
+            status = await _again(definition, store, _owner(infos, stream, sequence), status, facts)
+            stages += sum(isinstance(fact, StageDone | Updated) for fact in facts)
+            effects += sum(isinstance(fact, EffectDone) for fact in facts)
+            if told is not None:
+                told(status.tick)
     return Replayed(stream, first, status.tick, stages, effects, status.tick_hash)
 
 
-async def _ticks(store: Store, stream: str, after: int, upto: int) -> AsyncIterator[tuple[int, list[Fact]]]:
+async def _ticks(store: Store, stream: str, after: int, upto: int) -> AsyncGenerator[tuple[int, list[Fact]], None]:
     """What was recorded of each tick, and the sequence it began at."""
     facts: list[Fact] = []
     began = after + 1

@@ -8,6 +8,7 @@ from typing import Any
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.binding import check_inputs, check_outputs, with_defaults
 from yggdrasil.core.cycle import CANON, DEVELOPMENT, PATCH, UPDATE, Condition, Step
+from yggdrasil.core.frozen import shown, thaw
 from yggdrasil.core.patience import Patience, transient
 from yggdrasil.core.ports import fits, misfit, port_type
 from yggdrasil.core.state import BLOCKS, StateSchema, filled
@@ -85,7 +86,8 @@ class Seat:
         return ports.get(name, name) in self.block.spec.inputs
 
     def inputs(self, state: Mapping[str, Any], world: Any, action: str | None, proposal: Any) -> dict[str, Any]:
-        """Its inputs: only what it has ports for."""
+        """Its inputs: only what it has ports for, and copies of its own."""
+        state, proposal = {block: shown(value) for block, value in state.items()}, shown(proposal)
         if self.stage is not None:
             found = self.stage.inputs_for(state, world, action, proposal)
         else:
@@ -99,7 +101,7 @@ class Seat:
         """The value of the block it fills; None when it did not come."""
         outputs = await self._runnable.execute(inputs, ctx)
         check_outputs(self.block.spec, outputs, ctx.path)
-        return outputs.get(self.port)
+        return thaw(outputs.get(self.port))  # a copy: it may hold on to what it gave
 
     @property
     def requires(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, final
 
 from yggdrasil.abc.store import Store, StreamInfo
@@ -96,8 +97,14 @@ class WorldView(ABC):
         """The entries of the history from number `after` on (counted from 0), oldest first."""
         if self.definition.ended and not self.head:
             return list(content_of(self.definition.sections)[1])[after:]
-        records = await self.store.read(self.stream_name, kinds=(Remembered.kind,))
-        return [record.data["entry"] for record in records if record.sequence <= self.head][after:]
+        return (await self.entries())[after:]
+
+    async def entries(self, *, since: int = 0) -> list[Any]:
+        """The entries of the history that were recorded after sequence `since`."""
+        from yggdrasil.levels.past import records
+
+        async with aclosing(records(self.store, self.stream_name, since, self.head, (Remembered.kind,))) as found:
+            return [record.data["entry"] async for record in found]
 
     async def export_content(self) -> dict[str, Any]:
         """The content with its whole history, as plain JSON with sorted sections: equal content, equal value."""

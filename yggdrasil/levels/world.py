@@ -20,6 +20,7 @@ from yggdrasil.core.state import StateSchema
 from yggdrasil.core.timers import Timers
 from yggdrasil.errors import ConfigError, EndWorldError, Problem, ValidationError, YggdrasilError, close_names
 from yggdrasil.levels.container import Child, Container
+from yggdrasil.levels.contract import contract_problems
 from yggdrasil.levels.journal import DURABILITY
 from yggdrasil.levels.life import zone_of
 from yggdrasil.levels.node import Node, as_runnable, check_policies
@@ -311,7 +312,7 @@ class World(Runnable):
             return [*problems, Problem(error.path, error.sentence, error.hint)]
         for seat in seats.values():
             problems += seat.problems(self.schema)
-        problems += _unknown_needs(cycle, needs) + _two_writers(seats)
+        problems += _unknown_needs(cycle, needs) + _two_writers(seats) + contract_problems(seats, cycle)
         if not problems or all(p.level == "warning" for p in problems):
             reads = {name: seat.requires for name, seat in seats.items()}
             for stage, block in static_problems(cycle, reads):
