@@ -30,9 +30,9 @@ def kept(**keep: Any) -> World:
     return world
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "toy.db")
+@pytest.fixture
+def store(anyio_backend_name: str, tmp_path: Path) -> Store:
+    return MemoryStore() if anyio_backend_name == "trio" else SqliteStore(tmp_path / "toy.db")
 
 
 async def live(store: Store, ticks: int, world: World | None = None, **options: Any) -> str:

@@ -121,7 +121,7 @@ def test_a_limit_on_the_size_of_files(tiny: Path, yggdrasil: Command) -> None:
     """RLIMIT_FSIZE: what was told is there, the rest can be read, and with room the world goes on as if nothing was."""
     from tests.scenario.conftest import Done
 
-    with limited(120_000) as call:
+    with limited(200_000) as call:
         stopped = call("run", "tiny", "--ticks", "5000", "--json")
         done = Done(stopped.returncode, stopped.stdout, stopped.stderr)
         check_screen(done, exits.STORE.code, "no space left", "tiny.db", "free some space")
