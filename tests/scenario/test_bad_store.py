@@ -131,7 +131,8 @@ def test_a_limit_on_the_size_of_files(tiny: Path, yggdrasil: Command) -> None:
         assert again.returncode == exits.STORE.code, again.stderr
     shown = json.loads(yggdrasil("show", "tiny", "--json").out)
     assert shown["tick"] >= ticks[-1], "an acknowledged tick is lost"
-    assert hashes(shown["tick"]).items() <= shown.items()
+    # the content may be that of the tick under way, whose update is written already
+    assert hashes(shown["tick"])["tick_hash"] == shown["tick_hash"]
     assert yggdrasil("run", "tiny", "--ticks", "2").code == 0
     now = json.loads(yggdrasil("show", "tiny", "--json").out)
     assert now["tick"] > shown["tick"]
