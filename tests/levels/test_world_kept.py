@@ -30,9 +30,9 @@ def kept(**keep: Any) -> World:
     return world
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "toy.db")
+@pytest.fixture
+def store(anyio_backend_name: str, tmp_path: Path) -> Store:
+    return MemoryStore() if anyio_backend_name == "trio" else SqliteStore(tmp_path / "toy.db")
 
 
 async def live(store: Store, ticks: int, world: World | None = None, **options: Any) -> str:
@@ -78,8 +78,9 @@ async def test_a_pruned_world_lives_on_as_if_nothing_had_gone(store: Store) -> N
             assert living.status.pruned.tick == 128
         async with World.open(toy(), store=other, read_only=True) as living:
             assert history == await living.history()
-        there = [tick for tick in range(1, 161) if await whole(store, tick)]
-        assert there == [20, 40, 60, 80, 100, 120, *range(128, 161)]
+        looked_at = (*range(20, 121, 20), 1, 59, 61, 64, 119, 121, 127, 128, 129, 150, 160)
+        there = [tick for tick in looked_at if await whole(store, tick)]
+        assert there == [20, 40, 60, 80, 100, 120, 128, 129, 150, 160]
         [ours], [theirs] = await store.sizes(), await other.sizes()
         assert ours.records < theirs.records / 2
         done = await store.read("toy", kinds=[StageDone.kind])
@@ -112,9 +113,10 @@ async def test_forks_made_before_pruning_live_on(store: Store) -> None:
         ended = await ends(store)
         await store.fork("toy", ended[20].sequence, "fork")
         last = await live(store, 60, kept(last=5))
-        assert [tick for tick in range(1, 91) if await whole(store, tick)] == [*range(1, 21), *range(64, 91)]
+        looked_at = (1, 10, 20, 21, 40, 63, 64, 65, 90)
+        assert [tick for tick in looked_at if await whole(store, tick)] == [1, 10, 20, 64, 65, 90]
         assert await live(store, 70, kept(last=5), name="fork") == last
-        assert [tick for tick in range(1, 91) if await whole(store, tick, "fork")] == [*range(1, 21), *range(64, 91)]
+        assert [tick for tick in looked_at if await whole(store, tick, "fork")] == [1, 10, 20, 64, 65, 90]
         assert await checked(store, "fork") == 90
 
 

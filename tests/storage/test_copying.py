@@ -28,9 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 Make = Callable[[str], Store]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
-    return lambda name: MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / f"{name}.db")
+@pytest.fixture
+def make(anyio_backend_name: str, tmp_path: Path) -> Make:
+    return lambda name: MemoryStore() if anyio_backend_name == "trio" else SqliteStore(tmp_path / f"{name}.db")
 
 
 async def fill(store: Store) -> None:
@@ -207,7 +207,7 @@ async def test_what_is_damaged_is_named(tmp_path: Path) -> None:
             await copy_store(source, other)
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [4, pytest.param(100, marks=pytest.mark.long)])
 def test_killed_and_called_again(tmp_path: Path, kills: int) -> None:
     source = tmp_path / "from.db"
 

@@ -1,7 +1,7 @@
 """Snapshots of a world's status. Sections are blobs; between blobs their operations are carried along.
 
 A section is written anew only when the operations since its last blob outweigh it, and a snapshot is due only when
-the journal has grown by more than the last one weighed: so cost per tick and time to open stay flat.
+the journal has grown by twice what the last one weighed: so cost per tick and time to open stay flat.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from yggdrasil.errors import CorruptError, FormatError
 FORMAT = 1
 SMALLEST = 32 * 1024
 """Bytes of journal before a snapshot is worth it."""
+GROWTH = 2
+"""How many times its last snapshot's weight the journal grows before the next: what is kept of a growing state is half
+as much again as the state, and opening folds so much at most."""
 
 
 @dataclass(slots=True)
@@ -73,7 +76,7 @@ class Snapshots:
             del self._kept[name]
         data = {**_status_to_json(status), "sections": sections}
         weight = sum(kept.weight for kept in self._kept.values()) + sum(len(blob.data) for blob in blobs)
-        self.threshold = max(SMALLEST, weight + len(canonical([data["state"], data["kept"]])))
+        self.threshold = max(SMALLEST, GROWTH * (weight + len(canonical([data["state"], data["kept"]]))))
         return data, blobs
 
     async def restore(self, data: Mapping[str, Any], store: Store, path: str) -> Status:

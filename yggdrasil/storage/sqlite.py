@@ -35,7 +35,7 @@ class SqliteStore(Store):
 
     path       the file; `path.blobs/` beside it holds blobs of more than 64 KiB
     clock      seconds since the epoch, for the time of records and the expiry of leases
-    max_pages  an upper limit of the file in pages (4 KiB); beyond it StoreFullError, and what is there stays readable
+    max_pages  an upper limit of the file in pages of 8 KiB; beyond it StoreFullError, and what is there stays readable
 
     Never blocks the event loop; works on asyncio and trio, and from several loops at once. An
     operation that was handed over is carried out even when the one who waits is cancelled.
