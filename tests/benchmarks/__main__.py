@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("engine", "agent", "durable", "world", "startup", "observe", "memory", "scale", "size")
+NAMES = ("engine", "agent", "durable", "world", "startup", "observe", "memory", "scale", "size", "worlds")
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """A project with worlds to be run by `yggdrasil up`: written into a folder by tests.
 
-`wood` ticks ten times a second; `slow` every hour; `ill` fails where a file `ill` lies beside it; `shy` asks before it acts.
+`wood` ticks ten times a second, `slow` every hour; `ill` fails where a file `ill` lies beside it; `shy` asks first.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 
 import anyio
 
-LOOK = 1.0
+LOOK = 5.0
 """Seconds between two looks at the clock, which may be set while the world sleeps."""
 
 
