@@ -1,0 +1,305 @@
+"""What may be done to the database inside one transaction.
+
+Every operation looks first and writes last: when it refuses (`StoreError`), it has written nothing, so that the
+others in its transaction are not concerned. What it looks at it locks until the transaction ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from yggdrasil.abc.store import Lease
+from yggdrasil.errors import StoreError
+from yggdrasil.storage import refusals
+from yggdrasil.storage.checksum import BITS, checksum
+from yggdrasil.storage.postgres_batch import DUMPERS, Append, Batch, Row, Stream
+from yggdrasil.storage.postgres_schema import Connection
+from yggdrasil.storage.process import Process, this_process
+from yggdrasil.storage.spacing import LOOKED_AT, superfluous
+
+KNOWN = 20_000
+
+_APPEND = f"SELECT append_1({', '.join(['%s'] * 14)})"
+_STREAM = "SELECT name, id, owner, base, head, pruned, holder, token, expires, pid, host, machine, started FROM stream"
+_NOW = "SELECT extract(epoch FROM clock_timestamp())::double precision"
+
+# The stream or a letter has moved on; this writer was taken for gone; a deadlock; a serialization failure.
+_IN_DOUBT = ("YG001", "YG002", "40P01", "40001")
+
+
+class AgainError(Exception):
+    """What was looked at has changed meanwhile: the transaction begins anew."""
+
+
+class Ledger:
+    """The operations on one writing connection.
+
+    `at_once`, or `begin`, any number of operations, then `commit` or `rollback`. Each transaction carries the number
+    of its turn: when the connection is lost in a commit, the next one reads it and so knows what became of it.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        for kind, dumper in DUMPERS:
+            connection.adapters.register_dumper(kind, dumper)
+        self._cursor = connection.cursor(binary=True)
+        self._known: dict[str, Stream] = {}
+        self._locked: dict[str, Stream | None] = {}
+        self._batch = Batch()
+        self.now = 0.0
+        self.writer = 0
+        self.turn = 0
+        self.enlist()
+
+    def enlist(self) -> None:
+        """Become a writer of its own."""
+        # rows of processes that were killed; a process that comes back after so long is told, and enlists again
+        self._cursor.execute("DELETE FROM writer WHERE seen < now() - interval '30 days'")
+        self.writer = self._one("INSERT INTO writer DEFAULT VALUES RETURNING id")
+        self.turn = 0
+
+    def strike(self, writer: int, turn: int) -> bool:
+        """Whether that turn of another writer was committed; from now on nothing of it can be any more."""
+        # waits for a transaction of it that is under way; one that has not got that far will find no row
+        row = self._cursor.execute("DELETE FROM writer WHERE id = %s RETURNING turn", (writer,)).fetchone()
+        return row is not None and row[0] == turn
+
+    def retire(self) -> None:
+        """The writer will not write any more."""
+        self._cursor.execute("DELETE FROM writer WHERE id = %s", (self.writer,))
+
+    def at_once(self, asked: Sequence[Append]) -> list[int] | None:
+        """Carry out appends in one call, in one transaction; the new heads, or None when anything is in doubt."""
+        self.turn += 1
+        batch, heads = Batch(), []
+        for one in asked:
+            stream = self._known.get(one.stream)
+            if stream is None or not batch.admits(stream, one):
+                return None
+            heads.append(batch.add(stream, one))
+        try:
+            self._cursor.execute(_APPEND, (self.writer, self.turn, *batch.columns()))
+        except psycopg.Error as error:
+            if error.sqlstate not in _IN_DOUBT:
+                raise
+            self.forget(error)
+            return None
+        for one, head in zip(asked, heads, strict=True):
+            self._known[one.stream].head = head
+        return heads
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Start a transaction, and lock the streams of these names, in the order of their ids."""
+        self.turn += 1
+        self._locked = dict.fromkeys(names)
+        self._batch = Batch()
+        with self.connection.pipeline():
+            self.connection.execute("BEGIN")
+            rows = self.connection.cursor(binary=True).execute(
+                f"{_STREAM} WHERE name = ANY(%s) ORDER BY id FOR UPDATE", (list(names),)
+            )
+            now = self.connection.cursor(binary=True).execute(_NOW)
+        self._locked |= {row[0]: _stream(row) for row in rows.fetchall()}
+        self.now = (now.fetchone() or (0.0,))[0]
+
+    def commit(self) -> None:
+        """Write what was appended, and make everything durable."""
+        try:
+            with self.connection.pipeline():
+                self._cursor.execute(_APPEND, (self.writer, self.turn, *self._batch.columns()))
+                self.connection.execute("COMMIT")
+        except psycopg.Error as error:
+            if error.sqlstate not in _IN_DOUBT:
+                raise
+            self.rollback()
+            self.forget(error)
+            raise AgainError from error
+        self._remember()
+
+    def leave(self) -> None:
+        """End a transaction in which everything was refused."""
+        self._batch = Batch()
+        self.rollback()
+        self._remember()
+
+    def _remember(self) -> None:
+        if len(self._known) > KNOWN:
+            self._known.clear()
+        for name, stream in self._locked.items():
+            if stream is not None:
+                stream.head = self._batch.head(stream)
+                self._known[name] = stream
+
+    def rollback(self) -> None:
+        """Undo everything since `begin`."""
+        if not self.connection.broken and self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            self.connection.execute("ROLLBACK")
+
+    def forget(self, error: psycopg.Error | None = None) -> None:
+        """Drop what is remembered: it may be wrong."""
+        self._known.clear()
+        if error is not None and error.sqlstate == "YG002":
+            self.enlist()
+
+    # --- the operations
+
+    def append(self, asked: Append) -> int:
+        """Append rows, keep a snapshot, take letters; the new head."""
+        found = self._find(asked.stream)
+        if asked.lease is not None:
+            self._check(asked.stream, found, asked.lease)
+        head = self._batch.head(found) if found else 0
+        if asked.expect is not None and asked.expect != head:
+            raise refusals.conflict(asked.stream, asked.expect, head)
+        if asked.taken:
+            self._check_letters(asked.stream, found, frozenset(asked.taken))
+        if found is None:
+            found = self._create(asked.stream)
+        head = self._batch.add(found, asked)
+        if asked.snapshot is not None:
+            self._put_snapshot(found, head, asked.snapshot)
+            self._thin_snapshots(found)
+        return head
+
+    def _put_snapshot(self, stream: Stream, sequence: int, state: Row) -> None:
+        self._cursor.execute(
+            "INSERT INTO snapshot (stream, sequence, checksum, data) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (stream, sequence) DO UPDATE SET checksum = EXCLUDED.checksum, data = EXCLUDED.data",
+            (stream.id, sequence, checksum(stream.id << BITS | sequence, "", 0.0, state.data), state.data),
+        )
+
+    def _thin_snapshots(self, stream: Stream) -> None:
+        rows = self._cursor.execute(
+            "SELECT sequence FROM snapshot WHERE stream = %s ORDER BY sequence DESC LIMIT %s", (stream.id, LOOKED_AT)
+        )
+        newest = [sequence for (sequence,) in rows.fetchall()]
+        gone = superfluous(newest, stream.base)
+        if gone is not None:
+            self._cursor.execute(
+                "DELETE FROM snapshot WHERE stream = %s AND sequence = %s AND NOT EXISTS"
+                " (SELECT 1 FROM stream WHERE owner = %s AND base >= %s AND base < %s)",
+                (stream.id, gone, stream.id, gone, newest[1]),
+            )
+
+    def acquire(self, stream: str, holder: str, now: float, seconds: float) -> Lease:
+        """Take the lease for this process, with a token newer than any before."""
+        found = self._find(stream)
+        if found is not None and found.holder and now < found.expires and not found.process.gone():
+            raise refusals.held(stream, found.holder, str(found.process), found.expires - now)
+        if found is None:
+            found = self._create(stream)
+        process = this_process()
+        self._cursor.execute(
+            "UPDATE stream SET holder = %s, token = %s, expires = %s, pid = %s, host = %s, machine = %s, started = %s"
+            " WHERE id = %s",
+            (holder, found.token + 1, now + seconds, process.pid, process.host, process.machine, process.started,
+             found.id),
+        )  # fmt: skip
+        found.holder, found.token, found.expires, found.process = holder, found.token + 1, now + seconds, process
+        return Lease(stream, holder, found.token, found.expires)
+
+    def renew(self, lease: Lease, now: float, seconds: float) -> Lease:
+        """The same token for longer."""
+        found = self._check(lease.stream, self._find(lease.stream), lease)
+        self._cursor.execute("UPDATE stream SET expires = %s WHERE id = %s", (now + seconds, found.id))
+        found.expires = now + seconds
+        return lease.replace(expires=found.expires)
+
+    def release(self, lease: Lease) -> None:
+        """Give it up, if it is still this one."""
+        found = self._find(lease.stream)
+        if found is not None and found.obeys(lease):
+            self._cursor.execute("UPDATE stream SET holder = '' WHERE id = %s", (found.id,))
+            found.holder = ""
+
+    def post(self, stream: str, row: Row) -> int:
+        """Put a letter into the inbox; its id."""
+        found = self._find(stream) or self._create(stream)
+        return self._one(
+            "INSERT INTO letter (stream, kind, data, checksum) VALUES (%s, %s, %s, %s) RETURNING id",
+            (found.id, row.kind, row.data, checksum(found.id, row.kind, 0.0, row.data)),
+        )
+
+    def fork(self, stream: str, at: int, name: str) -> None:
+        """A new stream whose records up to `at` are those of `stream`."""
+        found = self._find(stream)
+        head = self._batch.head(found) if found else 0
+        if found is None or not 0 <= at <= head:
+            raise refusals.no_such_record(stream, at, head)
+        if self._find(name) is not None:
+            raise refusals.name_taken(name)
+        owner, base, above = found.id, found.base, found.owner
+        while above is not None and at <= base:
+            owner = above
+            above, base = self._row("SELECT owner, base FROM stream WHERE id = %s", (owner,))
+        self._made(name, "parent, owner, base, head", (found.id, owner, at, at))
+
+    def put_blob(self, digest: bytes, data: bytes, now: float) -> None:
+        """Keep small bytes, in one part; mend them if they were damaged."""
+        self._cursor.execute(
+            "INSERT INTO blob AS b (digest, part, time, data) VALUES (%s, 0, %s, %s) ON CONFLICT (digest, part)"
+            " DO UPDATE SET time = EXCLUDED.time,"
+            " data = CASE WHEN b.data = EXCLUDED.data THEN b.data ELSE EXCLUDED.data END",  # else it is written anew
+            (digest, now, data),
+        )
+
+    # --- looking
+
+    def _find(self, name: str) -> Stream | None:
+        if name not in self._locked:
+            row = self._cursor.execute(f"{_STREAM} WHERE name = %s FOR UPDATE", (name,)).fetchone()
+            self._locked[name] = None if row is None else _stream(row)
+        return self._locked[name]
+
+    def _create(self, name: str) -> Stream:
+        id_ = self._made(name)
+        self._locked[name] = made = Stream(id_, None, 0, 0, 0, "", 0, 0.0, Process(0, "", "", 0))
+        return made
+
+    def _made(self, name: str, columns: str = "", values: Sequence[Any] = ()) -> int:
+        named = ", ".join(filter(None, ("name", columns)))
+        row = self._cursor.execute(
+            f"INSERT INTO stream ({named}) VALUES (%s{', %s' * len(values)}) ON CONFLICT (name) DO NOTHING RETURNING id",
+            (name, *values),
+        ).fetchone()
+        if row is None:  # another process was quicker
+            raise AgainError
+        self._locked.pop(name, None)
+        return int(row[0])
+
+    def _check(self, stream: str, found: Stream | None, lease: Lease) -> Stream:
+        if lease.stream != stream:
+            raise refusals.other_stream(stream, lease)
+        if found is None:
+            raise StoreError("there is no such stream", path=f"stream {stream}", hint=f"acquire({stream!r}, ...)")
+        if not found.obeys(lease):
+            raise refusals.passed_on(lease, found.token, found.holder, str(found.process))
+        return found
+
+    def _check_letters(self, stream: str, found: Stream | None, taken: frozenset[int]) -> None:
+        there = set() if found is None else self._letters(found, taken) - self._batch.taken.keys()
+        if there != taken:
+            raise refusals.letters_gone(stream, taken - there)
+
+    def _letters(self, found: Stream, taken: frozenset[int]) -> set[int]:
+        rows = self._cursor.execute(
+            "SELECT id FROM letter WHERE stream = %s AND id = ANY(%s) FOR UPDATE", (found.id, list(taken))
+        )
+        return {letter for (letter,) in rows.fetchall()}
+
+    def _row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+        row = self._cursor.execute(query, values).fetchone()  # type: ignore[call-overload]
+        if row is None:
+            raise AgainError
+        return tuple(row)
+
+    def _one(self, query: str, values: Sequence[Any] = ()) -> int:
+        return int(self._row(query, values)[0])
+
+
+def _stream(row: Sequence[Any]) -> Stream:
+    _, id_, owner, base, head, pruned, holder, token, expires, *process = row
+    return Stream(id_, owner, base, head, pruned, holder, token, expires, Process(*process))
