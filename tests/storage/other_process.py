@@ -1,4 +1,4 @@
-"""What the tests let another process do: `python -m tests.storage.other_process WHAT PATH`; it reports by lines."""
+"""What the tests let another process do: `python -m tests.storage.other_process WHAT STORE`; it reports by lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from yggdrasil.abc.store import Entry
 from yggdrasil.errors import ConflictError, StoreError, StoreFullError
-from yggdrasil.storage.sqlite import SqliteStore
+from yggdrasil.storage.open import open_store
 
 
 def say(value: object) -> None:
@@ -22,7 +22,7 @@ def say(value: object) -> None:
 
 async def hold(path: str) -> None:
     """Hold the lease until killed."""
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         lease = await store.acquire("a", "Kara", seconds=600)
         say({"token": lease.token, "pid": os.getpid()})
         await anyio.sleep(600)
@@ -30,7 +30,7 @@ async def hold(path: str) -> None:
 
 async def stale(path: str) -> None:
     """Hold a short lease without renewing it; write again when told."""
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         lease = await store.acquire("a", "Kara", seconds=0.3)
         await store.append("a", [Entry("note", "mine")], lease=lease)
         say("held")
@@ -44,7 +44,7 @@ async def stale(path: str) -> None:
 
 async def write(path: str) -> None:
     """Append for ever; say each sequence once it is acknowledged."""
-    async with SqliteStore(path) as store, anyio.create_task_group() as group:
+    async with open_store(path) as store, anyio.create_task_group() as group:
 
         async def one(stream: str) -> None:
             head = await store.head(stream)
@@ -68,7 +68,7 @@ async def contend(path: str) -> None:
     """Append to one stream as fast as others let; say which sequences were accepted."""
     accepted: list[int] = []
     count = int(sys.argv[3])
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         head = await store.head("a")
         while head < count:
             try:
@@ -81,14 +81,14 @@ async def contend(path: str) -> None:
 
 async def one(path: str) -> None:
     """Append one record."""
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         say(await store.append("a", [Entry("note", "from elsewhere")]))
 
 
 async def small_files(path: str) -> None:
     """Write until the limit on file sizes, then raise it and go on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         await store.append("a", [Entry("note", "first")])
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
         head, errors = 1, []
@@ -115,7 +115,7 @@ async def as_nobody(path: str) -> None:
     os.setgid(65534)
     os.setuid(65534)
     try:
-        async with SqliteStore(path) as store:
+        async with open_store(path) as store:
             await store.append("a", [Entry("note", 1)])
         say("written")
     except StoreError as error:

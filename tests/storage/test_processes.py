@@ -22,6 +22,7 @@ import pytest
 
 from yggdrasil.abc.store import Entry
 from yggdrasil.errors import ConflictError, LeaseError
+from yggdrasil.storage.open import open_store
 from yggdrasil.storage.sqlite import SqliteStore
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,12 +112,12 @@ async def test_a_watcher_hears_other_processes(tmp_path: Path) -> None:
                 assert (await anext(records)).data == "from elsewhere"
 
 
-def contended(path: Path, count: int) -> None:
-    with process("contend", str(path), str(count)) as first, process("contend", str(path), str(count)) as second:
+def contended(store_url: str, count: int) -> None:
+    with process("contend", store_url, str(count)) as first, process("contend", store_url, str(count)) as second:
         answers = [json.loads(one.communicate(timeout=600)[0]) for one in (first, second)]
 
     async def check() -> None:
-        async with SqliteStore(path) as store:
+        async with open_store(store_url) as store:
             records = await store.read("a")
         assert [record.sequence for record in records] == list(range(1, len(records) + 1))
         assert len(records) >= count
@@ -128,13 +129,13 @@ def contended(path: Path, count: int) -> None:
 
 
 def test_two_processes_never_both_get_a_sequence(tmp_path: Path) -> None:
-    contended(tmp_path / "world.db", 1500)
+    contended(str(tmp_path / "world.db"), 1500)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_ten_thousand_contended_appends(tmp_path: Path) -> None:
-    contended(tmp_path / "world.db", 10_000)
+    contended(str(tmp_path / "world.db"), 10_000)
 
 
 def test_two_loops_of_one_process_never_both_get_a_sequence(tmp_path: Path) -> None:
@@ -162,12 +163,12 @@ def test_two_loops_of_one_process_never_both_get_a_sequence(tmp_path: Path) -> N
     assert both == list(range(1, len(both) + 1))
 
 
-def killed(path: Path, times: int, seed: int) -> None:
+def killed(store_url: str, times: int, seed: int) -> None:
     """Kill a writing process at random instants; everything it was told is durable must be there."""
     pick = random.Random(seed)
     known = {"a": 0, "b": 0, "c": 0}
     for _ in range(times):
-        with process("write", str(path)) as writer:
+        with process("write", store_url) as writer:
             assert writer.stdout is not None
             writer.stdout.readline()
             time.sleep(pick.random() * 0.15)
@@ -176,11 +177,11 @@ def killed(path: Path, times: int, seed: int) -> None:
                 if line.endswith(b"\n"):
                     stream, head = json.loads(line)
                     known[stream] = max(known[stream], head)
-        anyio.run(_nothing_is_missing, path, known)
+        anyio.run(nothing_is_missing, store_url, known)
 
 
-async def _nothing_is_missing(path: Path, known: dict[str, int]) -> None:
-    async with SqliteStore(path) as store:
+async def nothing_is_missing(store_url: str, known: dict[str, int]) -> None:
+    async with open_store(store_url) as store:
         for stream, acknowledged in known.items():
             records = await store.read(stream)
             assert len(records) >= acknowledged
@@ -194,13 +195,13 @@ async def _nothing_is_missing(path: Path, known: dict[str, int]) -> None:
 
 
 def test_kill_at_random_instants(tmp_path: Path) -> None:
-    killed(tmp_path / "world.db", 6, seed=7)
+    killed(str(tmp_path / "world.db"), 6, seed=7)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_kill_at_a_hundred_instants(tmp_path: Path) -> None:
-    killed(tmp_path / "world.db", 100, seed=11)
+    killed(str(tmp_path / "world.db"), 100, seed=11)
 
 
 def test_a_limit_on_file_sizes(tmp_path: Path) -> None:

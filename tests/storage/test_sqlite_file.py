@@ -336,7 +336,7 @@ async def test_full_as_the_system_says_it(number: int) -> None:
 async def test_a_blob_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "blobs").write_text("a file where the folder should be")
     with pytest.raises(OSError, match="blobs"):
-        BlobFolder(tmp_path / "blobs").put("ab" * 32, b"data")
+        BlobFolder(tmp_path / "blobs").put("ab" * 32, b"data", 0.0)
 
 
 async def test_snapshots_stay_few(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 A stream is a world, a thread of an agent, a run; it comes into being with its first record, lease,
 letter, or as a fork. Whatever `append` has acknowledged is durable. What was handed over is carried
 out even when the one who waits is cancelled. A value that is not JSON (NaN, bytes, a key that is not
-text) is a PortError before anything is written. Implementations: memory, SQLite.
-`tests/contract/store_contract.py` is what they all pass.
+text) is a PortError before anything is written. Implementations: memory, SQLite,
+PostgreSQL. `yggdrasil.testing.STORE_CHECKS` is what they all pass, and what a store of one's own should.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from yggdrasil.core.value import Value
 
 
 class Record(Value):
-    """One entry of a stream. `sequence` counts from 1 without gaps; `data` is JSON; `time` never enters a hash."""
+    """One entry of a stream. `sequence` counts from 1, without gaps but for what was pruned; `data` is JSON.
+
+    `time` is in seconds since the epoch and never enters a hash.
+    """
 
     sequence: int
     kind: str
@@ -65,6 +68,23 @@ class StreamInfo(Value):
     holder: str = ""
     parent: str = ""
     parent_sequence: int = 0
+
+
+class Size(Value):
+    """What a stream weighs: its own records, snapshots and letters, not what it shares with what it was forked from.
+
+    first      its oldest record that is kept; 0 when it has none of its own
+    records    how many records are kept
+    bytes      of the text of records, snapshots and letters
+    snapshots  how many are kept
+    """
+
+    name: str
+    first: int
+    head: int
+    records: int
+    bytes: int
+    snapshots: int
 
 
 class Store(ABC):
@@ -124,8 +144,13 @@ class Store(ABC):
     async def snapshot(self, stream: str, *, at: int | None = None) -> Snapshot | None:
         """The newest snapshot (at or before sequence `at`), or None.
 
-        Only the newest two of a stream are kept, and those its forks start from.
+        Kept are the newest two of a stream, those its forks start from, and of older ones so many that a place
+        between two of them is at most 1,000 records after one: an older snapshot goes only when that stays so.
         """
+
+    @abstractmethod
+    async def snapshots(self, stream: str) -> list[int]:
+        """The sequences of the snapshots that can be read, oldest first; those a fork shares are among them."""
 
     @abstractmethod
     async def streams(self, prefix: str = "") -> list[StreamInfo]:
@@ -166,16 +191,61 @@ class Store(ABC):
         """A new stream that shares records up to sequence `at` and goes its own way; nothing is copied.
 
         Snapshots up to `at` are shared too, letters and lease are not. ConflictError when `name` is
-        taken, StoreError when there is no such record.
+        taken, StoreError when there is no such record, or when too much was pruned to fold the stream up to there.
         """
 
     @abstractmethod
     async def put_blob(self, data: bytes) -> str:
-        """Keep bytes; their SHA-256 in hex. Durable before any record that is appended afterwards."""
+        """Keep bytes; their SHA-256 in hex. Durable before any record that is appended afterwards.
+
+        Putting what is there already makes it new again for `vacuum`.
+        """
 
     @abstractmethod
     async def get_blob(self, digest: str) -> bytes:
         """The bytes; CorruptError when they are missing or are not what was put."""
+
+    @abstractmethod
+    async def sizes(self, prefix: str = "") -> list[Size]:
+        """What the streams whose names start with `prefix` weigh, by name. Reads everything: not for every tick."""
+
+    @abstractmethod
+    async def prune(
+        self,
+        stream: str,
+        upto: int,
+        *,
+        kinds: Sequence[str] = (),
+        snapshots: Sequence[int] = (),
+        lease: Lease | None = None,
+    ) -> int:
+        """Forget the records up to sequence `upto`, and the snapshots; how many records went.
+
+        kinds      records of these kinds stay
+        snapshots  sequences of snapshots that stay; the newest at or before `upto` stays too
+        lease      LeaseError as in `append`
+        What a fork shares stays, and so does the stream's last record. It begins where the last pruning ended: what
+        that one kept stays, but for its newest snapshot; so it costs what is new. A long range may go in several
+        transactions, oldest first; one that was cut off is finished by asking again. StoreError, and nothing goes,
+        when no snapshot of the stream stands at or after `upto`: it could not be folded any more.
+        """
+
+    @abstractmethod
+    async def vacuum(self, *, older: float = 3600.0) -> int:
+        """Forget blobs that nothing names, and give free space back to the file system; how many bytes of blobs went.
+
+        A blob is named by any record, snapshot or letter whose text holds its digest. One that was put less than
+        `older` seconds ago stays: a record that names it may be on its way.
+        """
+
+    @abstractmethod
+    async def adopt(self, stream: str, records: Sequence[Record], *, snapshots: Sequence[Snapshot] = ()) -> None:
+        """Take over records as they are, with their sequences and times, and snapshots: from another store.
+
+        Sequences ascend from beyond the head; where the source was pruned there are gaps. ConflictError when they
+        do not, StoreError for a snapshot of no record of the stream's own. One transaction. Without records it
+        adds snapshots of older places.
+        """
 
     async def __aenter__(self) -> Self:
         await self.open()

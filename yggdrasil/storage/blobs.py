@@ -7,10 +7,14 @@ is there holds all of its bytes. All functions block: call them off the event lo
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from yggdrasil.core.canonical import digest_bytes
+
+_HEX = re.compile(r"[0-9a-f]{64,}")
 
 
 class BlobFolder:
@@ -23,11 +27,12 @@ class BlobFolder:
         """Where the bytes of a digest lie."""
         return self.folder / digest[:2] / digest[2:]
 
-    def put(self, digest: str, data: bytes) -> None:
-        """Keep bytes, durably; OSError when they cannot be written, and then nothing is left behind."""
+    def put(self, digest: str, data: bytes, now: float) -> None:
+        """Keep bytes, durably; OSError when they cannot be written, and then nothing is left behind.
+
+        now: when they are put, in seconds since the epoch
+        """
         place = self.place(digest)
-        if self.get(digest) == data:
-            return
         new = [folder for folder in (self.folder, place.parent) if not folder.is_dir()]
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=".new-", dir=place.parent)
@@ -35,6 +40,7 @@ class BlobFolder:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
+                os.utime(temporary, (now, now))
                 os.fsync(file.fileno())
             os.replace(temporary, place)
         except BaseException:
@@ -43,12 +49,51 @@ class BlobFolder:
         for folder in (place.parent, *(made.parent for made in new)):
             _flush_folder(folder)
 
+    def touch(self, digest: str, now: float) -> bool:
+        """Say that they were put again; False when they are not there."""
+        try:
+            os.utime(self.place(digest), (now, now))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def put_before(self, moment: float) -> Iterator[str]:
+        """The digests of what was put before `moment`."""
+        for place in self.folder.glob("??/*"):
+            digest = place.parent.name + place.name
+            if is_digest(digest) and place.stat().st_mtime < moment:
+                yield digest
+
+    def forget(self, digest: str, before: float) -> int:
+        """Delete what was put before `before`; how many bytes."""
+        place = self.place(digest)
+        try:
+            found = place.stat()
+        except FileNotFoundError:
+            return 0
+        if found.st_mtime >= before:
+            return 0
+        place.unlink()
+        return found.st_size
+
+    def weight(self) -> tuple[int, int]:
+        """How many there are, and their bytes."""
+        sizes = [place.stat().st_size for place in self.folder.glob("??/*") if not place.name.startswith(".")]
+        return len(sizes), sum(sizes)
+
     def get(self, digest: str) -> bytes | None:
         """The bytes, unchecked; None when there are none."""
         try:
             return self.place(digest).read_bytes()
         except FileNotFoundError:
             return None
+
+
+def named(text: str) -> Iterator[str]:
+    """The digests that a text holds."""
+    for found in _HEX.findall(text):
+        for start in range(len(found) - 63):
+            yield found[start : start + 64]
 
 
 def is_digest(text: str) -> bool:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from yggdrasil.abc.store import Entry, Lease, Letter, Record, Snapshot, Store, StreamInfo
+from yggdrasil.abc.store import Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.storage import refusals
+from yggdrasil.storage.blobs import named
 from yggdrasil.storage.process import this_process
 from yggdrasil.storage.record_text import from_text, to_text
+from yggdrasil.storage.spacing import LOOKED_AT, superfluous
 from yggdrasil.storage.thread import Waiter, waiter, wake
 from yggdrasil.storage.watch import Watch
 
-KEPT_SNAPSHOTS = 2
 PAGE = 500
 
 
@@ -29,12 +30,13 @@ class _Row:
 
 @dataclass(slots=True)
 class _Stream:
-    """Own rows only: the first is record `base` + 1. `owner` holds record `base`."""
+    """Own rows only: the first is record `base` + 1, None where it was pruned. `owner` holds record `base`."""
 
     parent: str = ""
     owner: _Stream | None = None
     base: int = 0
-    rows: list[_Row] = field(default_factory=list)
+    pruned: int = 0
+    rows: list[_Row | None] = field(default_factory=list)
     snapshots: dict[int, str] = field(default_factory=dict)
     forks: set[int] = field(default_factory=set)
     letters: dict[int, _Row] = field(default_factory=dict)
@@ -45,6 +47,11 @@ class _Stream:
     @property
     def head(self) -> int:
         return self.base + len(self.rows)
+
+    @property
+    def shared(self) -> int:
+        """Forks share what lies at and before it."""
+        return max(self.forks, default=self.base)
 
 
 @final
@@ -58,7 +65,7 @@ class MemoryStore(Store):
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._streams: dict[str, _Stream] = {}
-        self._blobs: dict[str, bytes] = {}
+        self._blobs: dict[str, tuple[bytes, float]] = {}
         self._letters = 0
         self._watchers: dict[str, set[Waiter]] = {}
         self._gate = threading.Lock()
@@ -137,7 +144,7 @@ class MemoryStore(Store):
                     if limit is not None and len(found) >= limit:
                         return found
                     row = owner.rows[sequence - owner.base - 1]
-                    if not kinds or row.kind in kinds:
+                    if row is not None and (not kinds or row.kind in kinds):
                         data = from_text(row.text, f"stream {stream} / record {sequence}")
                         found.append(Record(sequence, row.kind, data, row.time))
         return found
@@ -149,7 +156,7 @@ class MemoryStore(Store):
             return found.head if found else 0
 
     async def snapshot(self, stream: str, *, at: int | None = None) -> Snapshot | None:
-        """The newest snapshot; the newest two of a stream are kept, and those its forks start from."""
+        """The newest snapshot (at or before `at`)."""
         with self._opened():
             for owner, high in reversed(_segments(self._streams.get(stream))):
                 top = high if at is None else min(high, at)
@@ -158,6 +165,11 @@ class MemoryStore(Store):
                     data = from_text(owner.snapshots[sequence], f"stream {stream} / snapshot {sequence}")
                     return Snapshot(sequence, data)
         return None
+
+    async def snapshots(self, stream: str) -> list[int]:
+        """The sequences of all that can be read."""
+        with self._opened():
+            return sorted(_snapshots(self._streams.get(stream)))
 
     async def streams(self, prefix: str = "") -> list[StreamInfo]:
         """All streams by name."""
@@ -233,6 +245,8 @@ class MemoryStore(Store):
                 raise refusals.no_such_record(stream, at, head)
             if name in self._streams:
                 raise refusals.name_taken(name)
+            if not _foldable(found, at):
+                raise refusals.pruned(stream, at)
             owner = found
             while owner.owner is not None and at <= owner.base:
                 owner = owner.owner
@@ -243,7 +257,7 @@ class MemoryStore(Store):
         """Keep bytes; their SHA-256 in hex."""
         digest = digest_bytes(data)
         with self._opened():
-            self._blobs[digest] = bytes(data)
+            self._blobs[digest] = bytes(data), float(self._clock())
         return digest
 
     async def get_blob(self, digest: str) -> bytes:
@@ -251,7 +265,84 @@ class MemoryStore(Store):
         with self._opened():
             if digest not in self._blobs:
                 raise refusals.missing_blob(digest)
-            return self._blobs[digest]
+            return self._blobs[digest][0]
+
+    async def sizes(self, prefix: str = "") -> list[Size]:
+        """What each stream weighs."""
+        with self._opened():
+            return [
+                _size(name, found) for name, found in sorted(self._streams.items()) if name.startswith(prefix)
+            ]
+
+    async def prune(
+        self,
+        stream: str,
+        upto: int,
+        *,
+        kinds: Sequence[str] = (),
+        snapshots: Sequence[int] = (),
+        lease: Lease | None = None,
+    ) -> int:
+        """Forget old records and snapshots; how many records went."""
+        with self._opened():
+            if lease is not None:
+                self._check(stream, lease)
+            found = self._streams.get(stream, _Stream())
+            low = max(found.shared, found.pruned)
+            if upto <= low:
+                return 0
+            if max(found.snapshots, default=-1) < upto:
+                raise refusals.nothing_to_fold(stream, upto)
+            gone = 0
+            for sequence in range(low + 1, min(upto, found.head - 1) + 1):
+                row = found.rows[sequence - found.base - 1]
+                if row is not None and row.kind not in kinds:
+                    found.rows[sequence - found.base - 1] = None
+                    gone += 1
+            older = sorted(known for known in found.snapshots if known <= upto)
+            first = max((known for known in older if known <= found.pruned), default=0)
+            for known in older[:-1]:
+                if known >= first and known > found.shared and known not in snapshots:
+                    del found.snapshots[known]
+            found.pruned = upto
+            return gone
+
+    async def vacuum(self, *, older: float = 3600.0) -> int:
+        """Forget blobs that nothing names; how many bytes went."""
+        with self._opened():
+            spoken = {name for found in self._streams.values() for text in _texts(found) for name in named(text)}
+            limit = self._clock() - older
+            gone = [name for name, (_, put) in self._blobs.items() if name not in spoken and put < limit]
+            return sum(len(self._blobs.pop(name)[0]) for name in gone)
+
+    async def adopt(self, stream: str, records: Sequence[Record], *, snapshots: Sequence[Snapshot] = ()) -> None:
+        """Take over records and snapshots as they are."""
+        refusals.check_name(stream)
+        rows = [
+            (one.sequence, _Row(one.kind, to_text(one.data, "stream", stream, "record"), float(one.time)))
+            for one in records
+        ]
+        states = {one.sequence: to_text(one.data, "stream", stream, "snapshot") for one in snapshots}
+        with self._opened():
+            found = self._streams.get(stream, _Stream())
+            last = found.head
+            for sequence, _ in rows:
+                if sequence <= last:
+                    raise refusals.out_of_order(stream, sequence, last)
+                last = sequence
+            for sequence in states:
+                if not found.base <= sequence <= last:
+                    raise refusals.no_place(stream, sequence, found.base, last)
+            self._streams[stream] = found
+            for sequence, row in rows:
+                if sequence > found.head + 1:
+                    found.pruned = sequence - 1
+                found.rows += [None] * (sequence - found.head - 1)
+                found.rows.append(row)
+            found.snapshots |= states
+            waiting = self._watchers.pop(stream, None)
+        if waiting:
+            wake(list(waiting))
 
     def _opened(self) -> threading.Lock:
         if not self._open:
@@ -291,10 +382,33 @@ def _segments(stream: _Stream | None) -> list[tuple[_Stream, int]]:
 
 
 def _thin_snapshots(stream: _Stream) -> None:
-    newest = sorted(stream.snapshots, reverse=True)
-    keep = set(newest[:KEPT_SNAPSHOTS])
-    for base in stream.forks:
-        keep.update([known for known in newest if known <= base][:1])
-    for known in newest:
-        if known not in keep:
-            del stream.snapshots[known]
+    newest = sorted(stream.snapshots, reverse=True)[:LOOKED_AT]
+    gone = superfluous(newest, stream.base)
+    if gone is not None and not any(gone <= base < newest[1] for base in stream.forks):
+        del stream.snapshots[gone]
+
+
+def _snapshots(stream: _Stream | None) -> set[int]:
+    return {known for owner, high in _segments(stream) for known in owner.snapshots if known <= high}
+
+
+def _foldable(stream: _Stream, at: int) -> bool:
+    """Whether every record after the newest snapshot up to `at` is there."""
+    start = max((known for known in _snapshots(stream) if known <= at), default=0)
+    return all(
+        owner.rows[sequence - owner.base - 1] is not None
+        for owner, high in _segments(stream)
+        for sequence in range(max(start, owner.base) + 1, min(high, at) + 1)
+    )
+
+
+def _texts(stream: _Stream) -> Iterator[str]:
+    yield from (row.text for row in stream.rows if row is not None)
+    yield from stream.snapshots.values()
+    yield from (letter.text for letter in stream.letters.values())
+
+
+def _size(name: str, stream: _Stream) -> Size:
+    kept = [stream.base + number for number, row in enumerate(stream.rows, 1) if row is not None]
+    weight = sum(len(text.encode()) for text in _texts(stream))
+    return Size(name, kept[0] if kept else 0, stream.head, len(kept), weight, len(stream.snapshots))

@@ -111,9 +111,11 @@ class Desk:
                 self._try(ledger, jobs)
                 return
             except AgainError:
-                continue
+                ledger.rollback()
             except FAULTS as error:
                 if not (lost(error) or ledger.connection.closed):
+                    if ledger.doubts(error):
+                        continue
                     self._undo(ledger)
                     raise
                 losses += 1
@@ -133,16 +135,12 @@ class Desk:
             for job, head in zip(jobs, heads, strict=True):
                 job.result, job.error = head, None
             return
-        try:
-            ledger.begin(sorted({job.work.stream for job in jobs if job.work.stream}))
-            for job in jobs:
-                try:
-                    job.result, job.error = job.work(ledger), None
-                except YggdrasilError as refusal:  # refused before anything was written
-                    job.error = refusal
-        except AgainError:
-            ledger.rollback()
-            raise
+        ledger.begin(sorted(_streams(jobs)))
+        for job in jobs:
+            try:
+                job.result, job.error = job.work(ledger), None
+            except YggdrasilError as refusal:  # refused before anything was written
+                job.error = refusal
         if all(job.error is not None for job in jobs):
             ledger.leave()
         else:
@@ -199,13 +197,15 @@ class Desk:
         )
 
     def _announce(self, jobs: list[Job]) -> None:
-        touched = {
-            job.work.stream for job in jobs if job.error is None and (isinstance(job.work, Append) or job.work.tells)
-        }
+        touched = _streams([job for job in jobs if job.error is None and getattr(job.work, "tells", True)])
         if touched:
             if self.watchers:
                 self.watchers.wake(touched)
             self._ear.tell(touched)
+
+
+def _streams(jobs: list[Job]) -> set[str]:
+    return {job.work.stream for job in jobs if isinstance(job.work, Append | Operation) and job.work.stream}
 
 
 def borrow(place: Place) -> tuple[Key, Desk]:

@@ -78,7 +78,7 @@ class Ear:
             self._pause(RETRY)
 
     def _listen(self, connection: Connection) -> None:
-        connection.execute(f"LISTEN {self._channel}")  # type: ignore[call-overload]
+        connection.execute(f"LISTEN {self._channel}")
         self._marker = ""  # something may have been missed
         while True:
             self._tell(connection)
@@ -103,17 +103,21 @@ class Ear:
                     self._untold |= names
                 raise
             self._told = time.monotonic()
+            self._drain(connection)  # what came with the answer wakes no `select`
 
     def _hear(self, connection: Connection) -> None:
         soon = max(self._told + GAP - time.monotonic(), 0.0) if self._untold else FALLBACK
         ready, _, _ = select.select([connection.fileno(), self._read], [], [], soon)
         if self._read in ready:
             os.read(self._read, 4096)
+        self._drain(connection)
+        if not ready and soon == FALLBACK and self._watchers:
+            self._look(connection)
+
+    def _drain(self, connection: Connection) -> None:
         for notice in connection.notifies(timeout=0):
             if notice.pid != connection.info.backend_pid:  # who waits in this process was told at once
                 self._watchers.wake(notice.payload.split("\n") if notice.payload else None)
-        if not ready and soon == FALLBACK and self._watchers:
-            self._look(connection)
 
     def _look(self, connection: Connection) -> None:
         row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()  # changes with every transaction

@@ -21,6 +21,7 @@ from yggdrasil.storage.process import Process, this_process
 from yggdrasil.storage.spacing import LOOKED_AT, superfluous
 
 KNOWN = 20_000
+AT_ONCE = 5000  # records pruned in one transaction: the others wait so long
 
 _APPEND = f"SELECT append_1({', '.join(['%s'] * 14)})"
 _STREAM = "SELECT name, id, owner, base, head, pruned, holder, token, expires, pid, host, machine, started FROM stream"
@@ -83,9 +84,8 @@ class Ledger:
         try:
             self._cursor.execute(_APPEND, (self.writer, self.turn, *batch.columns()))
         except psycopg.Error as error:
-            if error.sqlstate not in _IN_DOUBT:
+            if not self.doubts(error):
                 raise
-            self.forget(error)
             return None
         for one, head in zip(asked, heads, strict=True):
             self._known[one.stream].head = head
@@ -107,16 +107,9 @@ class Ledger:
 
     def commit(self) -> None:
         """Write what was appended, and make everything durable."""
-        try:
-            with self.connection.pipeline():
-                self._cursor.execute(_APPEND, (self.writer, self.turn, *self._batch.columns()))
-                self.connection.execute("COMMIT")
-        except psycopg.Error as error:
-            if error.sqlstate not in _IN_DOUBT:
-                raise
-            self.rollback()
-            self.forget(error)
-            raise AgainError from error
+        with self.connection.pipeline():
+            self._cursor.execute(_APPEND, (self.writer, self.turn, *self._batch.columns()))
+            self.connection.execute("COMMIT")
         self._remember()
 
     def leave(self) -> None:
@@ -138,11 +131,28 @@ class Ledger:
         if not self.connection.broken and self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             self.connection.execute("ROLLBACK")
 
-    def forget(self, error: psycopg.Error | None = None) -> None:
+    def doubts(self, error: BaseException) -> bool:
+        """Whether others got in the way, so that the transaction, which has ended, is to begin anew."""
+        state = getattr(error, "sqlstate", None)
+        if state not in _IN_DOUBT:
+            return False
+        self.rollback()
+        self._known.clear()
+        if state == "YG002":
+            self.enlist()
+        return True
+
+    def forget(self) -> None:
         """Drop what is remembered: it may be wrong."""
         self._known.clear()
-        if error is not None and error.sqlstate == "YG002":
-            self.enlist()
+
+    def _flush(self) -> None:
+        """Write what was appended so far, inside the transaction."""
+        self._cursor.execute(_APPEND, (self.writer, self.turn, *self._batch.columns()))
+        for stream in self._locked.values():
+            if stream is not None:
+                stream.head = self._batch.head(stream)
+        self._batch = Batch()
 
     # --- the operations
 
@@ -231,11 +241,98 @@ class Ledger:
             raise refusals.no_such_record(stream, at, head)
         if self._find(name) is not None:
             raise refusals.name_taken(name)
+        self._check_foldable(stream, found, at)
         owner, base, above = found.id, found.base, found.owner
         while above is not None and at <= base:
             owner = above
             above, base = self._row("SELECT owner, base FROM stream WHERE id = %s", (owner,))
         self._made(name, "parent, owner, base, head", (found.id, owner, at, at))
+
+    def _check_foldable(self, stream: str, found: Stream, at: int) -> None:
+        """Refuse a fork that nobody could fold: a record between the newest snapshot and `at` was pruned."""
+        id_, base, owner, pruned, high, missing = found.id, found.base, found.owner, found.pruned, at, 0
+        while True:
+            (snapshot,) = self._row(
+                "SELECT max(sequence) FROM snapshot WHERE stream = %s AND sequence BETWEEN %s AND %s", (id_, base, high)
+            )
+            start, top = base if snapshot is None else snapshot, min(high, pruned)
+            if start < top:
+                missing += top - start - self._one(
+                    "SELECT count(*) FROM record WHERE stream = %s AND sequence > %s AND sequence <= %s",
+                    (id_, start, top),
+                )
+            if missing:
+                raise refusals.pruned(stream, at)
+            if snapshot is not None or owner is None:
+                return
+            high, id_ = min(high, base), owner
+            base, owner, pruned = self._row("SELECT base, owner, pruned FROM stream WHERE id = %s", (id_,))
+
+    def adopt(self, stream: str, rows: Sequence[tuple[int, float, Row]], snapshots: Sequence[tuple[int, Row]]) -> None:
+        """Take over (sequence, time, row) and (sequence, state) as they are."""
+        found = self._find(stream)
+        base, last = (found.base, self._batch.head(found)) if found else (0, 0)
+        pruned = 0
+        for sequence, _, _ in rows:
+            if sequence <= last:
+                raise refusals.out_of_order(stream, sequence, last)
+            if sequence > last + 1:
+                pruned = sequence - 1
+            last = sequence
+        for sequence, _ in snapshots:
+            if not base <= sequence <= last:
+                raise refusals.no_place(stream, sequence, base, last)
+        if found is None:
+            found = self._create(stream)
+        for sequence, moment, row in rows:
+            self._batch.adopt(found, sequence, moment, row)
+        if pruned:
+            self._cursor.execute("UPDATE stream SET pruned = %s WHERE id = %s", (pruned, found.id))
+            found.pruned = pruned
+        for sequence, state in snapshots:
+            self._put_snapshot(found, sequence, state)
+
+    def prune(
+        self, stream: str, upto: int, kinds: Sequence[str], snapshots: Sequence[int], lease: Lease | None
+    ) -> tuple[int, bool]:
+        """Forget some thousand records up to `upto`, and the snapshots among them: (how many went, all done)."""
+        found = self._find(stream)
+        if lease is not None:
+            self._check(stream, found, lease)
+        if found is None:
+            if upto > 0:
+                raise refusals.nothing_to_fold(stream, upto)
+            return 0, True
+        forked = self._one("SELECT coalesce(max(base), 0) FROM stream WHERE owner = %s", (found.id,))
+        shared = max(found.base, forked)
+        if upto <= max(shared, found.pruned):
+            return 0, True
+        later = "SELECT 1 FROM snapshot WHERE stream = %s AND sequence >= %s LIMIT 1"
+        if self._cursor.execute(later, (found.id, upto)).fetchone() is None:
+            raise refusals.nothing_to_fold(stream, upto)
+        self._flush()
+        rows = self._cursor.execute(
+            "DELETE FROM record WHERE stream = %s AND sequence = ANY (ARRAY(SELECT sequence FROM record"
+            " WHERE stream = %s AND sequence > %s AND sequence <= %s AND kind <> ALL (%s) ORDER BY sequence LIMIT %s))"
+            " RETURNING sequence",
+            (found.id, found.id, max(shared, found.pruned), min(upto, found.head - 1), list(kinds), AT_ONCE),
+        ).fetchall()
+        done = len(rows) < AT_ONCE
+        mark = upto if done else max(sequence for (sequence,) in rows)
+        self._prune_snapshots(found, shared, mark, snapshots)
+        self._cursor.execute("UPDATE stream SET pruned = %s WHERE id = %s", (mark, found.id))
+        found.pruned = mark
+        return len(rows), done
+
+    def _prune_snapshots(self, stream: Stream, shared: int, upto: int, kept: Sequence[int]) -> None:
+        # begins with the newest that the last pruning kept
+        self._cursor.execute(
+            "DELETE FROM snapshot WHERE stream = %(id)s AND sequence > %(shared)s AND sequence >= (SELECT"
+            " coalesce(max(sequence), 0) FROM snapshot WHERE stream = %(id)s AND sequence <= %(pruned)s)"
+            " AND sequence <> ALL (%(kept)s) AND sequence < (SELECT max(sequence) FROM snapshot"
+            " WHERE stream = %(id)s AND sequence <= %(upto)s)",
+            {"id": stream.id, "shared": shared, "pruned": stream.pruned, "upto": upto, "kept": list(kept)},
+        )
 
     def put_blob(self, digest: bytes, data: bytes, now: float) -> None:
         """Keep small bytes, in one part; mend them if they were damaged."""
@@ -262,7 +359,8 @@ class Ledger:
     def _made(self, name: str, columns: str = "", values: Sequence[Any] = ()) -> int:
         named = ", ".join(filter(None, ("name", columns)))
         row = self._cursor.execute(
-            f"INSERT INTO stream ({named}) VALUES (%s{', %s' * len(values)}) ON CONFLICT (name) DO NOTHING RETURNING id",
+            f"INSERT INTO stream ({named}) VALUES (%s{', %s' * len(values)})"
+            " ON CONFLICT (name) DO NOTHING RETURNING id",
             (name, *values),
         ).fetchone()
         if row is None:  # another process was quicker
@@ -291,7 +389,7 @@ class Ledger:
         return {letter for (letter,) in rows.fetchall()}
 
     def _row(self, query: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
-        row = self._cursor.execute(query, values).fetchone()  # type: ignore[call-overload]
+        row = self._cursor.execute(query, values).fetchone()
         if row is None:
             raise AgainError
         return tuple(row)

@@ -52,26 +52,30 @@ def read_url(url: str) -> Place:
     user, at, host = hosts.rpartition("@")
     user, _, written = user.partition(":")
     if "@" in user + written + database + query or "\0" in url:
-        raise ConfigError("cannot be read: a sign that has a meaning stands unescaped", path="postgresql://...", hint=_ESCAPE)
+        raise _unreadable("a sign that has a meaning stands unescaped", _ESCAPE)
     given = parse_qsl(query, keep_blank_values=True)
     schema = next((value for name, value in reversed(given) if name == "schema"), SCHEMA)
     if not _NAME.fullmatch(schema) or schema.startswith("pg_"):
         hint = "schema=worlds: a small letter, then small letters, digits and _, at most 63"
-        raise ConfigError(f"{redact(schema)[:80]!r} cannot name a schema", path="postgresql://...", hint=hint)
+        raise _unreadable(f"{redact(schema)[:80]!r} cannot name a schema", hint)
     others = [(name, value) for name, value in given if name != "schema"]
     try:
         values = conninfo_to_dict("?".join(filter(None, (f"postgresql://{base}", urlencode(others)))))
     except psycopg.Error:  # what it says may repeat the password
-        raise ConfigError("cannot be read as a URL of PostgreSQL", path="postgresql://...", hint=f"{EXAMPLE}; {_ESCAPE}") from None
+        raise _unreadable("it is no URL of PostgreSQL", f"{EXAMPLE}; {_ESCAPE}") from None
     for name in ("user", "dbname", "host"):
         if not str(values.get(name, "x")).isprintable():
-            raise ConfigError(f"the {name} is no printable text", path="postgresql://...", hint=EXAMPLE)
+            raise _unreadable(f"the {name} is no printable text", EXAMPLE)
     secret = str(values.get("password") or "")
     conninfo = psycopg.conninfo.make_conninfo("", **{**_DEFAULTS, **values, "client_encoding": "UTF8"})
     open_ = [(n, v) for n, v in others if "password" not in n and "secret" not in n]
     open_ += [("schema", schema)] if schema != SCHEMA else []
     shown = f"postgresql://{user}{at}{host}/{database}" + (f"?{urlencode(open_)}" if open_ else "")
     return Place(conninfo, schema, shown, secret)
+
+
+def _unreadable(reason: str, hint: str) -> ConfigError:
+    return ConfigError(f"the store cannot be read: {reason}", path="postgresql://...", hint=hint)
 
 
 def lost(error: BaseException) -> bool:
@@ -99,7 +103,8 @@ def translate(error: psycopg.Error | OSError, place: Place) -> StoreError:
         hint = "give the password in the URL, in PGPASSWORD or in ~/.pgpass"
         return StoreError(f"cannot be opened: {said}", path=where, hint=hint)
     if lost(error):
-        return StoreError(f"cannot be reached: {said}", path=where, hint="the next call connects anew; is the server up?")
+        hint = "is the server up? the next call connects anew"
+        return StoreError(f"cannot be reached: {said}", path=where, hint=hint)
     return StoreError(f"PostgreSQL failed: {said}", path=where)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from yggdrasil.abc.store import Letter, Record, Snapshot, StreamInfo
+from yggdrasil.abc.store import Letter, Record, Size, Snapshot, StreamInfo
 from yggdrasil.core.value import Value
 from yggdrasil.errors import CorruptError
 from yggdrasil.storage import refusals
@@ -28,6 +28,15 @@ SELECT id, base, high, pruned FROM part ORDER BY depth DESC"""
 _STREAMS = """SELECT s.name, s.head, s.base, p.name, s.holder, s.expires, s.pid, s.host, s.machine, s.started,
     extract(epoch FROM clock_timestamp())::double precision
 FROM stream s LEFT JOIN stream p ON p.id = s.parent WHERE s.name >= %s AND left(s.name, %s) = %s ORDER BY s.name"""
+_WEIGHT = "coalesce(sum(octet_length(data)), 0)::bigint AS weight"
+_SIZES = f"""WITH asked AS (SELECT id, name, head FROM stream WHERE name >= %s AND left(name, %s) = %s)
+SELECT s.name, coalesce(r.first, 0), s.head, coalesce(r.count, 0),
+    coalesce(r.weight, 0) + coalesce(p.weight, 0) + coalesce(l.weight, 0), coalesce(p.count, 0)
+FROM asked s
+LEFT JOIN LATERAL (SELECT min(sequence) AS first, count(*), {_WEIGHT} FROM record WHERE stream = s.id) r ON true
+LEFT JOIN LATERAL (SELECT count(*), {_WEIGHT} FROM snapshot WHERE stream = s.id) p ON true
+LEFT JOIN LATERAL (SELECT {_WEIGHT} FROM letter WHERE stream = s.id) l ON true
+ORDER BY s.name"""
 
 
 class Segment(Value):
@@ -65,7 +74,9 @@ class Reader:
             while low < segment.high and (limit is None or len(found) < limit):
                 size = PAGE if limit is None else min(PAGE, limit - len(found))
                 rows = self._page(segment, low, size, kinds)
-                found += [_record(stream, segment.owner, row) for row in self._whole(stream, segment, low, rows, kinds, size)]
+                if not kinds:  # of chosen kinds nobody knows how many there were
+                    _refuse_gaps(stream, segment, low, rows, size)
+                found += [_record(stream, segment.owner, row) for row in rows]
                 low = rows[-1][0] if len(rows) == size else segment.high
         return found
 
@@ -76,21 +87,6 @@ class Reader:
             f" AND sequence <= %s{chosen} ORDER BY sequence LIMIT %s",
             segment.owner, low, segment.high, *([list(kinds)] if kinds else []), size,
         )  # fmt: skip
-
-    def _whole(
-        self, stream: str, segment: Segment, low: int, rows: list[tuple[Any, ...]], kinds: Sequence[str], size: int
-    ) -> list[tuple[Any, ...]]:
-        """The rows, when none is missing that was not pruned. Of chosen kinds nobody knows how many there were."""
-        if kinds:
-            return rows
-        due = low + 1
-        for sequence, *_ in rows:
-            if sequence > max(due, segment.pruned + 1):
-                raise refusals.missing_record(stream, max(due, segment.pruned + 1))
-            due = sequence + 1
-        if len(rows) < size and max(due, segment.pruned + 1) <= segment.high:
-            raise refusals.missing_record(stream, max(due, segment.pruned + 1))
-        return rows
 
     def head(self, stream: str) -> int:
         """The last sequence, 0 without such a stream."""
@@ -122,7 +118,8 @@ class Reader:
         """All streams whose names start with `prefix`, by name; leases expire by `clock`, or the server's."""
         now = None if clock is None else clock()
         found = []
-        for name, head, base, parent, holder, expires, *process, server in self._rows(_STREAMS, prefix, len(prefix), prefix):
+        rows = self._rows(_STREAMS, prefix, len(prefix), prefix)
+        for name, head, base, parent, holder, expires, *process, server in rows:
             lives = holder and (server if now is None else now) < expires and not Process(*process).gone()
             found.append(StreamInfo(name, head, holder if lives else "", parent or "", base))
         return found
@@ -144,16 +141,29 @@ class Reader:
 
     def blob(self, digest: str) -> bytes | None:
         """The bytes, unchecked; None when they are not there."""
-        key, parts = bytes.fromhex(digest), []
+        key = bytes.fromhex(digest)
+        parts: list[bytes] = []
         while True:  # a part at a time: nothing holds them all but the answer
             rows = self._rows("SELECT data FROM blob WHERE digest = %s AND part = %s", key, len(parts))
             if not rows:
                 return b"".join(parts) if parts else None
             parts.append(bytes(rows[0][0]))
 
-    def marker(self) -> str:
-        """A text that changes whenever anything was written in the whole server."""
-        return str(self._rows("SELECT pg_current_snapshot()::text")[0][0])
+    def snapshots(self, stream: str) -> list[int]:
+        """The sequences of the snapshots of the stream and its ancestors, oldest first."""
+        found: set[int] = set()
+        for segment in self.segments(stream):
+            query = "SELECT sequence FROM snapshot WHERE stream = %s AND sequence BETWEEN %s AND %s"
+            found |= {sequence for (sequence,) in self._rows(query, segment.owner, segment.low, segment.high)}
+        return sorted(found)
+
+    def sizes(self, prefix: str) -> list[Size]:
+        """What the streams weigh whose names start with `prefix`, by name."""
+        return [Size(*row) for row in self._rows(_SIZES, prefix, len(prefix), prefix)]
+
+    def now(self) -> float:
+        """The server's clock, in seconds since the epoch."""
+        return float(self._rows("SELECT extract(epoch FROM clock_timestamp())::double precision")[0][0])
 
     def _steady(self, work: Callable[[], T]) -> T:
         with self.connection.transaction():
@@ -161,7 +171,18 @@ class Reader:
             return work()
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return self._cursor.execute(query, values).fetchall()  # type: ignore[call-overload, no-any-return]
+        return self._cursor.execute(query, values).fetchall()
+
+
+def _refuse_gaps(stream: str, segment: Segment, low: int, rows: list[tuple[Any, ...]], size: int) -> None:
+    """CorruptError when one is missing that was not pruned, in a page of up to `size` rows after `low`."""
+    due = max(low, segment.pruned) + 1
+    for sequence, *_ in rows:
+        if sequence > due:
+            raise refusals.missing_record(stream, due)
+        due = max(due, sequence + 1)
+    if len(rows) < size and due <= segment.high:
+        raise refusals.missing_record(stream, due)
 
 
 def _record(stream: str, owner: int, row: tuple[Any, ...]) -> Record:

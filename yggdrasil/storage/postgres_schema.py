@@ -1,7 +1,7 @@
-"""The tables in the database: how they are made, and how those of an older version are brought forward.
+r"""The tables in the database: how they are made, and how those of an older version are brought forward.
 
 Data is kept as bytes (`bytea`) of UTF-8 JSON, never as `jsonb` or text: what comes back is what was given, to the
-order of keys, -0.0, whole numbers of any size and \\u0000, whatever the database's encoding; and the checksum is
+order of keys, -0.0, whole numbers of any size and \u0000, whatever the database's encoding; and the checksum is
 over these very bytes. Names and kinds are text of collation "C", so they sort by code point everywhere.
 """
 
@@ -123,7 +123,7 @@ def connect(place: Place) -> Connection:
     connection = psycopg.connect(place.conninfo, autocommit=True)
     try:
         path = f"'\"{place.schema}\", pg_temp'"
-        connection.execute(_SESSION.format(path=path, patience=PATIENCE))  # type: ignore[call-overload]
+        connection.execute(_SESSION.format(path=path, patience=PATIENCE))
     except BaseException:
         connection.close()
         raise
@@ -153,7 +153,7 @@ def prepare(connection: Connection, place: Place) -> None:
             _create(connection, place)
         else:
             for version in range(found, VERSION):
-                connection.execute(_MIGRATIONS[version])  # type: ignore[call-overload]
+                connection.execute(_MIGRATIONS[version])
             connection.execute("UPDATE format SET version = %s", (VERSION,))
 
 
@@ -191,9 +191,9 @@ def _version(connection: Connection, place: Place) -> int | None:
 def _create(connection: Connection, place: Place) -> None:
     there = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (place.schema,)).fetchone()
     if there is None:  # one that an administrator made may be used without the right to make any
-        connection.execute(f'CREATE SCHEMA "{place.schema}"')  # type: ignore[call-overload]
+        connection.execute(f'CREATE SCHEMA "{place.schema}"')
     for part in (*filter(None, map(str.strip, _TABLES.split(";\n"))), _APPEND):
-        connection.execute(part)  # type: ignore[call-overload]
+        connection.execute(part)
     connection.execute("INSERT INTO format (version) VALUES (%s)", (VERSION,))
 
 

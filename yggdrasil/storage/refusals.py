@@ -78,6 +78,41 @@ def no_such_record(stream: str, at: int, head: int) -> StoreError:
     return StoreError(f"cannot be forked at record {at}: {there}", path=f"stream {stream}", hint=f"at={head}")
 
 
+def pruned(stream: str, at: int) -> StoreError:
+    """A fork point that cannot be folded: records before it were pruned."""
+    return StoreError(
+        f"cannot be forked at record {at}: records before it were pruned, and no snapshot stands there",
+        path=f"stream {stream}",
+        hint=f"snapshots({stream!r}) lists the places that are left",
+    )
+
+
+def nothing_to_fold(stream: str, upto: int) -> StoreError:
+    """Pruning that would leave a stream nobody could read a state from."""
+    return StoreError(
+        f"cannot be pruned up to record {upto}: no snapshot stands there or later",
+        path=f"stream {stream}",
+        hint="append(stream, [], snapshot=...) first",
+    )
+
+
+def out_of_order(stream: str, sequence: int, head: int) -> ConflictError:
+    """Records to adopt that do not follow what is there."""
+    return ConflictError(
+        f"record {sequence} cannot be adopted: the last one is {head}",
+        path=f"stream {stream}",
+        hint=f"adopt records after {head}, in their order",
+    )
+
+
+def no_place(stream: str, sequence: int, start: int, head: int) -> StoreError:
+    """A snapshot to adopt that stands at no record of the stream."""
+    return StoreError(
+        f"a snapshot at {sequence} cannot be adopted: the stream's own records are {start + 1} to {head}",
+        path=f"stream {stream}",
+    )
+
+
 def not_open() -> StoreError:
     """A store was used before `open` or after `close`."""
     return StoreError("the store is not open", hint="use it inside `async with store:`")

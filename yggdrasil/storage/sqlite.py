@@ -10,9 +10,9 @@ from typing import Any, TypeVar, final
 import anyio
 import anyio.to_thread
 
-from yggdrasil.abc.store import Entry, Lease, Letter, Record, Snapshot, Store, StreamInfo
+from yggdrasil.abc.store import Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
-from yggdrasil.storage import refusals
+from yggdrasil.storage import refusals, sqlite_upkeep
 from yggdrasil.storage.blobs import BlobFolder, fits, is_digest
 from yggdrasil.storage.record_text import to_text
 from yggdrasil.storage.sqlite_desk import Desk, Key, borrow, give_back
@@ -104,8 +104,12 @@ class SqliteStore(Store):
         return await self._read(lambda reader: reader.head(stream))
 
     async def snapshot(self, stream: str, *, at: int | None = None) -> Snapshot | None:
-        """The newest snapshot; the newest two of a stream are kept, and those its forks start from."""
+        """The newest snapshot (at or before `at`)."""
         return await self._read(lambda reader: reader.snapshot(stream, at))
+
+    async def snapshots(self, stream: str) -> list[int]:
+        """The sequences of all that can be read."""
+        return await self._read(lambda reader: reader.snapshots(stream))
 
     async def streams(self, prefix: str = "") -> list[StreamInfo]:
         """All streams by name."""
@@ -170,12 +174,16 @@ class SqliteStore(Store):
 
     async def put_blob(self, data: bytes) -> str:
         """Keep bytes: up to 64 KiB in the database, more in a file of its own."""
-        desk = self._desk
+        desk, now = self._desk, float(self._clock())
         if len(data) <= SMALL:
             digest = digest_bytes(data)
-            await desk.write(lambda ledger: ledger.put_blob(bytes.fromhex(digest), bytes(data)))
+            await desk.write(lambda ledger: ledger.put_blob(bytes.fromhex(digest), bytes(data), now))
             return digest
-        return await anyio.to_thread.run_sync(self._put_file, bytes(data))
+        digest, there = await anyio.to_thread.run_sync(self._look_for_file, data)
+        # touched in a transaction: a vacuum, which forgets files in one, comes before or after it
+        if not there or not await desk.write(lambda ledger: self._folder.touch(digest, now)):
+            await anyio.to_thread.run_sync(self._put_file, digest, bytes(data), now)
+        return digest
 
     async def get_blob(self, digest: str) -> bytes:
         """The bytes, checked."""
@@ -188,6 +196,44 @@ class SqliteStore(Store):
             raise refusals.changed_blob(digest)
         return data
 
+    async def sizes(self, prefix: str = "") -> list[Size]:
+        """What each stream weighs."""
+        return await anyio.to_thread.run_sync(sqlite_upkeep.sizes, self._desk.path, prefix)
+
+    async def prune(
+        self,
+        stream: str,
+        upto: int,
+        *,
+        kinds: Sequence[str] = (),
+        snapshots: Sequence[int] = (),
+        lease: Lease | None = None,
+    ) -> int:
+        """Forget old records and snapshots, some thousand records a transaction; how many records went."""
+        desk, gone, done = self._desk, 0, False
+        while not done:
+            some, done = await desk.write(lambda ledger: ledger.prune(stream, upto, kinds, snapshots, lease))
+            gone += some
+        return gone
+
+    async def vacuum(self, *, older: float = 3600.0) -> int:
+        """Forget blobs that nothing names; write the file anew when much of it is free. Others may go on meanwhile."""
+        desk, before = self._desk, float(self._clock()) - older
+        files = await anyio.to_thread.run_sync(self._files_before, before)
+        digests, read = await anyio.to_thread.run_sync(sqlite_upkeep.unnamed, desk.path, files, before)
+        gone = 0
+        if digests:
+            gone = await desk.write(lambda ledger: ledger.forget_blobs(digests, read, before, self._folder))
+        await anyio.to_thread.run_sync(sqlite_upkeep.give_back, desk.path)
+        return gone
+
+    async def adopt(self, stream: str, records: Sequence[Record], *, snapshots: Sequence[Snapshot] = ()) -> None:
+        """Take over records and snapshots in one transaction."""
+        refusals.check_name(stream)
+        rows = [(one.sequence, float(one.time), _row(one.kind, one.data, stream, "record")) for one in records]
+        states = [(one.sequence, _row("", one.data, stream, "snapshot")) for one in snapshots]
+        await self._desk.write(lambda ledger: ledger.adopt(stream, rows, states), stream)
+
     @property
     def _desk(self) -> Desk:
         if self._borrowed is None:
@@ -198,13 +244,24 @@ class SqliteStore(Store):
         result: T = await self._desk.read(work)
         return result
 
-    def _put_file(self, data: bytes) -> str:
+    def _look_for_file(self, data: bytes) -> tuple[str, bool]:
         digest = digest_bytes(data)
         try:
-            self._folder.put(digest, data)
+            return digest, self._folder.get(digest) == data
         except OSError as error:
             raise translate(error, self._folder.place(digest)) from error
-        return digest
+
+    def _put_file(self, digest: str, data: bytes, now: float) -> None:
+        try:
+            self._folder.put(digest, data, now)
+        except OSError as error:
+            raise translate(error, self._folder.place(digest)) from error
+
+    def _files_before(self, moment: float) -> list[str]:
+        try:
+            return list(self._folder.put_before(moment))
+        except OSError as error:
+            raise translate(error, self._folder.folder) from error
 
     def _get_file(self, digest: str) -> bytes:
         try:

@@ -18,19 +18,20 @@ from yggdrasil.storage.checksum import BITS, MASK, checksum
 __all__ = ["BITS", "MASK", "checksum", "connect", "prepare", "translate"]
 
 APPLICATION = 0x59676764  # "Yggd"
-VERSION = 1
+VERSION = 2
 PATIENCE = 30.0  # seconds to wait while another process writes
 
 SCHEMA = (
     # parent: what was forked; owner: whose rows hold record `base` (the parent or one of its ancestors);
-    # the rest is the lease: the token only ever grows.
+    # pruned: up to there records may be missing; the rest is the lease: the token only ever grows.
     """CREATE TABLE stream (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
         parent INTEGER, owner INTEGER, base INTEGER NOT NULL DEFAULT 0,
         holder TEXT NOT NULL DEFAULT '', token INTEGER NOT NULL DEFAULT 0, expires REAL NOT NULL DEFAULT 0,
         pid INTEGER NOT NULL DEFAULT 0, host TEXT NOT NULL DEFAULT '',
-        machine TEXT NOT NULL DEFAULT '', started INTEGER NOT NULL DEFAULT 0)""",
-    "CREATE INDEX stream_owner ON stream (owner) WHERE owner IS NOT NULL",
+        machine TEXT NOT NULL DEFAULT '', started INTEGER NOT NULL DEFAULT 0,
+        pruned INTEGER NOT NULL DEFAULT 0)""",
+    "CREATE INDEX stream_owner ON stream (owner, base) WHERE owner IS NOT NULL",
     # place = stream << 36 | sequence, everywhere; checksum: see checksum.py
     """CREATE TABLE record (
         id INTEGER PRIMARY KEY, place INTEGER NOT NULL, kind TEXT NOT NULL, time REAL NOT NULL,
@@ -43,8 +44,22 @@ SCHEMA = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, stream INTEGER NOT NULL, kind TEXT NOT NULL,
         checksum INTEGER NOT NULL, data TEXT NOT NULL)""",
     "CREATE INDEX letter_stream ON letter (stream)",
-    "CREATE TABLE blob (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL)",
+    # time: when it was put last
+    """CREATE TABLE blob (
+        id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, data BLOB NOT NULL, time REAL NOT NULL DEFAULT 0)""",
 )
+
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    # blobs of before count as put now: a process that put one may still be about to name it
+    1: (
+        "ALTER TABLE stream ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0",
+        "DROP INDEX stream_owner",
+        "CREATE INDEX stream_owner ON stream (owner, base) WHERE owner IS NOT NULL",
+        "ALTER TABLE blob ADD COLUMN time REAL NOT NULL DEFAULT 0",
+        "UPDATE blob SET time = CAST(strftime('%s', 'now') AS REAL)",
+    ),
+}
+"""What makes the next format out of each one."""
 
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 
@@ -73,7 +88,7 @@ def connect(path: Path, *, read_only: bool = False, max_pages: int | None = None
 
 
 def prepare(path: Path) -> None:
-    """Check that `path` is, or can become, a database of ours; create it when it is new.
+    """Check that `path` is, or can become, a database of ours; create it when it is new, migrate it when it is old.
 
     FormatError: something else, or newer. StoreError: it cannot be opened or written.
     """
@@ -83,6 +98,7 @@ def prepare(path: Path) -> None:
         try:
             if not _is_ours(connection, path):
                 _create(connection, path)
+            _migrate(connection)
         finally:
             connection.close()
     except FAULTS as error:
@@ -147,6 +163,26 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring an older format up to this one: all of it, in one transaction, or nothing."""
+    if _version(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for version in range(_version(connection), VERSION):  # none, when another process was quicker
+            for statement in MIGRATIONS[version]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _uses_wal(connection: sqlite3.Connection, path: Path) -> bool:

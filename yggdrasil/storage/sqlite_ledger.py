@@ -14,11 +14,14 @@ from itertools import chain
 from yggdrasil.abc.store import Lease
 from yggdrasil.errors import StoreError
 from yggdrasil.storage import refusals
+from yggdrasil.storage.blobs import BlobFolder
 from yggdrasil.storage.process import Process, this_process
+from yggdrasil.storage.spacing import LOOKED_AT, superfluous
 from yggdrasil.storage.sqlite_file import BITS, MASK, checksum
+from yggdrasil.storage.sqlite_upkeep import still_unnamed
 
 KNOWN = 20_000
-KEPT_SNAPSHOTS = 2
+AT_ONCE = 5000  # records pruned in one transaction: the others wait so long
 
 LOOSE = 4096  # records whose places are not written down yet
 FOUND_LOOSE = 512  # of those that a ledger finds: who opens the file for each run looks through them each time
@@ -91,8 +94,9 @@ class Ledger:
         version = self.connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version or len(self._known) > KNOWN:
             self._known.clear()
-            self._last = self.connection.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0]
             self._placed = self.connection.execute("SELECT record FROM place WHERE place = 0").fetchone()[0]
+            last = self.connection.execute("SELECT coalesce(max(id), 0) FROM record").fetchone()[0]
+            self._last = max(last, self._placed)
             self._version = version
 
     def commit(self) -> None:
@@ -100,13 +104,16 @@ class Ledger:
         if self._pending:
             self._write_rows()
         if self._last - self._placed >= self._loose:
-            self.connection.execute(
-                "INSERT INTO place (place, record) SELECT place, id FROM record WHERE id > ?", (self._placed,)
-            )
-            self.connection.execute("UPDATE place SET record = ? WHERE place = 0", (self._last,))
-            self._placed = self._last
+            self._write_places()
         self.connection.execute("COMMIT")
         self._loose = LOOSE
+
+    def _write_places(self) -> None:
+        self.connection.execute(
+            "INSERT INTO place (place, record) SELECT place, id FROM record WHERE id > ?", (self._placed,)
+        )
+        self.connection.execute("UPDATE place SET record = ? WHERE place = 0", (self._last,))
+        self._placed = self._last
 
     def _write_rows(self) -> None:
         rows, done = self._pending, 0
@@ -152,28 +159,104 @@ class Ledger:
         stream.head += len(rows)
 
     def _keep_snapshot(self, stream: Stream, state: Row) -> None:
-        place = stream.id << BITS | stream.head
+        self._put_snapshot(stream.id << BITS | stream.head, state)
+        self._thin_snapshots(stream)
+
+    def _put_snapshot(self, place: int, state: Row) -> None:
         self.connection.execute(
             "INSERT OR REPLACE INTO snapshot (place, data, checksum) VALUES (?, ?, ?)",
             (place, state.text, checksum(place, "", 0.0, state.data)),
         )
-        self._thin_snapshots(stream.id)
 
-    def _thin_snapshots(self, stream: int) -> None:
-        # The newest few stay, and for each fork the newest it can start from.
-        low, high = stream << BITS, stream << BITS | MASK
-        places = [
-            place
-            for (place,) in self.connection.execute(
-                "SELECT place FROM snapshot WHERE place BETWEEN ? AND ? ORDER BY place DESC", (low, high)
-            )
-        ]
-        if len(places) <= KEPT_SNAPSHOTS:
+    def _thin_snapshots(self, stream: Stream) -> None:
+        low = stream.id << BITS
+        rows = self.connection.execute(
+            "SELECT place FROM snapshot WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT ?",
+            (low, low | MASK, LOOKED_AT),
+        )
+        newest = [place & MASK for (place,) in rows]
+        gone = superfluous(newest, stream.base)
+        if gone is None:
             return
-        keep = set(places[:KEPT_SNAPSHOTS])
-        for (base,) in self.connection.execute("SELECT DISTINCT base FROM stream WHERE owner = ?", (stream,)):
-            keep.update([place for place in places if place <= low | base][:1])
-        gone = [(place,) for place in places if place not in keep]
+        forked = "SELECT 1 FROM stream WHERE owner = ? AND base >= ? AND base < ? LIMIT 1"
+        if self.connection.execute(forked, (stream.id, gone, newest[1])).fetchone() is None:
+            self.connection.execute("DELETE FROM snapshot WHERE place = ?", (low | gone,))
+
+    def adopt(self, stream: str, rows: Sequence[tuple[int, float, Row]], snapshots: Sequence[tuple[int, Row]]) -> None:
+        """Take over (sequence, time, row) and (sequence, state) as they are."""
+        found = self._find(stream)
+        base, head = (found.base, found.head) if found else (0, 0)
+        last = head
+        for sequence, _, _ in rows:
+            if sequence <= last:
+                raise refusals.out_of_order(stream, sequence, last)
+            last = sequence
+        for sequence, _ in snapshots:
+            if not base <= sequence <= last:
+                raise refusals.no_place(stream, sequence, base, last)
+        if found is None:
+            found = self._create(stream)
+        pruned = 0
+        for sequence, moment, row in rows:
+            if sequence > found.head + 1:
+                pruned = sequence - 1
+            found.head = sequence - 1
+            self._insert(found, (row,), moment)
+        if pruned:
+            self._write_rows()
+            self._write_places()  # where records may be missing, those that are there are counted by their places
+            self.connection.execute("UPDATE stream SET pruned = ? WHERE id = ?", (pruned, found.id))
+        for sequence, state in snapshots:
+            self._put_snapshot(found.id << BITS | sequence, state)
+
+    def prune(
+        self, stream: str, upto: int, kinds: Sequence[str], snapshots: Sequence[int], lease: Lease | None
+    ) -> tuple[int, bool]:
+        """Forget some thousand records up to `upto`, and the snapshots among them: (how many went, all done)."""
+        found = self._find(stream)
+        if lease is not None:
+            self._check(stream, found, lease)
+        if found is None:
+            if upto > 0:
+                raise refusals.nothing_to_fold(stream, upto)
+            return 0, True
+        low = found.id << BITS
+        pruned, forked = self.connection.execute(
+            "SELECT pruned, (SELECT coalesce(max(base), 0) FROM stream f WHERE f.owner = s.id) FROM stream s"
+            " WHERE id = ?",
+            (found.id,),
+        ).fetchone()
+        shared = max(found.base, forked)
+        if upto <= max(shared, pruned):
+            return 0, True
+        later = "SELECT 1 FROM snapshot WHERE place BETWEEN ? AND ? LIMIT 1"
+        if self.connection.execute(later, (low | upto, low | MASK)).fetchone() is None:
+            raise refusals.nothing_to_fold(stream, upto)
+        self._write_rows()
+        self._write_places()
+        rows = self.connection.execute(
+            f"SELECT p.place, p.record FROM place p JOIN record r ON r.id = p.record"
+            f" WHERE p.place > ? AND p.place <= ? AND r.kind NOT IN ({', '.join('?' * len(kinds))})"
+            " ORDER BY p.place LIMIT ?",
+            (low | max(shared, pruned), low | min(upto, found.head - 1), *kinds, AT_ONCE),
+        ).fetchall()
+        self.connection.executemany("DELETE FROM place WHERE place = ?", [(place,) for place, _ in rows])
+        self.connection.executemany("DELETE FROM record WHERE id = ?", [(record,) for _, record in rows])
+        done = len(rows) < AT_ONCE
+        mark = upto if done else rows[-1][0] & MASK
+        self._prune_snapshots(low, shared, pruned, mark, snapshots)
+        self.connection.execute("UPDATE stream SET pruned = ? WHERE id = ?", (mark, found.id))
+        return len(rows), done
+
+    def _prune_snapshots(self, low: int, shared: int, pruned: int, upto: int, kept: Sequence[int]) -> None:
+        first = self.connection.execute(
+            "SELECT coalesce(max(place), 0) FROM snapshot WHERE place BETWEEN ? AND ?", (low, low | pruned)
+        ).fetchone()[0]
+        older = self.connection.execute(
+            "SELECT place FROM snapshot WHERE place > ? AND place >= ? AND place <= ? ORDER BY place",
+            (low | shared, first, low | upto),
+        ).fetchall()
+        gone = [(place,) for (place,) in older[:-1] if place & MASK not in kept]
         self.connection.executemany("DELETE FROM snapshot WHERE place = ?", gone)
 
     def acquire(self, stream: str, holder: str, now: float, seconds: float) -> Lease:
@@ -223,6 +306,7 @@ class Ledger:
             raise refusals.no_such_record(stream, at, head)
         if self._find(name) is not None:
             raise refusals.name_taken(name)
+        self._check_foldable(stream, found, at)
         owner, base, above = found.id, found.base, found.owner
         while above is not None and at <= base:
             owner = above
@@ -231,13 +315,57 @@ class Ledger:
             "INSERT INTO stream (name, parent, owner, base) VALUES (?, ?, ?, ?)", (name, found.id, owner, at)
         )
 
-    def put_blob(self, digest: bytes, data: bytes) -> None:
+    def _check_foldable(self, stream: str, found: Stream, at: int) -> None:
+        """Refuse a fork that nobody could fold: a record between the newest snapshot and `at` was pruned."""
+        one, high, missing = (found.id, found.base, found.owner), at, 0
+        while True:
+            id_, base, owner = one
+            low = id_ << BITS
+            (pruned,) = self.connection.execute("SELECT pruned FROM stream WHERE id = ?", (id_,)).fetchone()
+            (snapshot,) = self.connection.execute(
+                "SELECT max(place) FROM snapshot WHERE place BETWEEN ? AND ?", (low | base, low | high)
+            ).fetchone()
+            start = base if snapshot is None else snapshot & MASK
+            top = min(high, pruned)
+            if start < top:
+                there = self.connection.execute(
+                    "SELECT count(*) FROM place WHERE place > ? AND place <= ?", (low | start, low | top)
+                ).fetchone()[0]
+                missing += top - start - there
+            if missing:
+                raise refusals.pruned(stream, at)
+            if snapshot is not None or owner is None:
+                return
+            high = min(high, base)
+            one = (owner, *self.connection.execute("SELECT base, owner FROM stream WHERE id = ?", (owner,)).fetchone())
+
+    def put_blob(self, digest: bytes, data: bytes, now: float) -> None:
         """Keep small bytes in the database; mend them if they were damaged."""
         row = self.connection.execute("SELECT data FROM blob WHERE digest = ?", (digest,)).fetchone()
         if row is None:
-            self.connection.execute("INSERT INTO blob (digest, data) VALUES (?, ?)", (digest, data))
+            self.connection.execute("INSERT INTO blob (digest, data, time) VALUES (?, ?, ?)", (digest, data, now))
         elif row[0] != data:
-            self.connection.execute("UPDATE blob SET data = ? WHERE digest = ?", (data, digest))
+            self.connection.execute("UPDATE blob SET data = ?, time = ? WHERE digest = ?", (data, now, digest))
+        else:
+            self.connection.execute("UPDATE blob SET time = ? WHERE digest = ?", (now, digest))
+
+    def forget_blobs(self, digests: set[str], after: int, before: float, folder: BlobFolder) -> int:
+        """Forget those of `digests` put before `before` that no record after number `after` names; bytes that went.
+
+        Files go inside the transaction, so that nobody who puts the same bytes at this moment believes them kept.
+        """
+        self._write_rows()
+        gone = 0
+        for digest in still_unnamed(self.connection, digests, after):
+            key = bytes.fromhex(digest)
+            row = self.connection.execute(
+                "SELECT length(data) FROM blob WHERE digest = ? AND time < ?", (key, before)
+            ).fetchone()
+            if row is not None:
+                self.connection.execute("DELETE FROM blob WHERE digest = ?", (key,))
+                gone += row[0]
+            gone += folder.forget(digest, before)
+        return gone
 
     def _find(self, name: str) -> Stream | None:
         known = self._known.get(name)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from yggdrasil.abc.store import Letter, Record, Snapshot, StreamInfo
+from yggdrasil.abc.store import Letter, Record, Size, Snapshot, StreamInfo
 from yggdrasil.errors import CorruptError
 from yggdrasil.storage import refusals
 from yggdrasil.storage.process import Process
@@ -38,6 +38,14 @@ FROM stream s LEFT JOIN stream p ON p.id = s.parent WHERE s.name >= ? AND substr
 _LOOSE = """SELECT place >> 36, max(place) FROM record
 WHERE id > (SELECT record FROM place WHERE place = 0) GROUP BY place >> 36"""
 
+_SEGMENT = "SELECT id, owner, base, pruned FROM stream"
+# stream, its first place, how many rows, how many bytes of text
+_WEIGHTS = (
+    "SELECT place >> 36, min(place), count(*), sum(length(CAST(data AS BLOB))) FROM record GROUP BY place >> 36",
+    "SELECT place >> 36, min(place), count(*), sum(length(CAST(data AS BLOB))) FROM snapshot GROUP BY place >> 36",
+    "SELECT stream, min(stream), count(*), sum(length(CAST(data AS BLOB))) FROM letter GROUP BY stream",
+)
+
 
 class Reader:
     """The queries. `stream` is always a name; a stream that is not there is empty."""
@@ -63,8 +71,8 @@ class Reader:
     def records(self, stream: str, after: int, limit: int | None, kinds: Sequence[str]) -> list[Record]:
         """Records after `after`, through all ancestors; CorruptError names the first that is damaged or missing."""
         found: list[Record] = []
-        for owner, low, high in self._segments(stream):
-            with closing(self._part(stream, owner, max(low, after), high)) as rows:
+        for owner, low, high, pruned in self._segments(stream):
+            with closing(self._part(stream, owner, max(low, after), high, pruned)) as rows:
                 while limit is None or len(found) < limit:
                     row = next(rows, None)
                     if row is None:
@@ -76,16 +84,18 @@ class Reader:
         return found
 
     def _part(
-        self, stream: str, owner: int, low: int, high: int
+        self, stream: str, owner: int, low: int, high: int, pruned: int
     ) -> Generator[tuple[int, str, float, bytes], None, None]:
-        """The checked rows of one owner, after `low` up to `high`, without a gap."""
+        """The checked rows of one owner, after `low` up to `high`; a gap may be up to `pruned` only."""
         due = low + 1
         try:
             for query in _RECORDS:
                 with closing(self.connection.execute(query, (owner << BITS | low, owner << BITS | high))) as rows:
                     for place, kind, moment, data, check in rows:
-                        if place & MASK != due or data is None:
-                            raise refusals.missing_record(stream, due)
+                        sequence = place & MASK
+                        if data is None or sequence < due or (sequence > due and sequence - 1 > pruned):
+                            raise refusals.missing_record(stream, sequence if data is None else max(due, pruned + 1))
+                        due = sequence
                         yield due, _checked(stream, place, kind, moment, data, check), moment, data
                         due += 1
         except FAULTS as error:
@@ -93,6 +103,7 @@ class Reader:
             if isinstance(damaged, CorruptError):
                 damaged.path = f"stream {stream} / record {due} or after, in {self._path}"
             raise damaged from error
+        due = max(due, pruned + 1)
         if due <= high < MASK:
             raise refusals.missing_record(stream, due)
 
@@ -103,7 +114,7 @@ class Reader:
 
     def snapshot(self, stream: str, at: int | None) -> Snapshot | None:
         """The newest snapshot at or before `at`, of the stream or an ancestor."""
-        for owner, low, high in reversed(self._segments(stream)):
+        for owner, low, high, _ in reversed(self._segments(stream)):
             top = high if at is None else min(high, at)
             # A fork may keep a snapshot at its very base: there `low` itself is its own.
             row = self.connection.execute(
@@ -122,6 +133,27 @@ class Reader:
                     )
                 return Snapshot(place & MASK, from_text(data, path))
         return None
+
+    def snapshots(self, stream: str) -> list[int]:
+        """The sequences of the snapshots of the stream and its ancestors, oldest first."""
+        found: set[int] = set()
+        for owner, low, high, _ in self._segments(stream):
+            query = "SELECT place FROM snapshot WHERE place BETWEEN ? AND ?"
+            found |= {p & MASK for (p,) in self.connection.execute(query, (owner << BITS | low, owner << BITS | high))}
+        return sorted(found)
+
+    def sizes(self, prefix: str) -> list[Size]:
+        """What the streams weigh whose names start with `prefix`, by name."""
+        parts = [{row[0]: row[1:] for row in self.connection.execute(query)} for query in _WEIGHTS]
+        none = (0, 0, 0)
+        found = []
+        names = "SELECT id, name FROM stream WHERE name >= ? AND substr(name, 1, ?) = ? ORDER BY name"
+        heads = {info.name: info.head for info in self.streams(prefix, 0.0)}
+        for id_, name in self.connection.execute(names, (prefix, len(prefix), prefix)).fetchall():
+            records, snapshots, letters = (part.get(id_, none) for part in parts)
+            weight = records[2] + snapshots[2] + letters[2]
+            found.append(Size(name, records[0] & MASK, heads[name], records[1], weight, snapshots[1]))
+        return found
 
     def streams(self, prefix: str, now: float) -> list[StreamInfo]:
         """All streams whose names start with `prefix`, by name."""
@@ -150,16 +182,16 @@ class Reader:
         row = self.connection.execute("SELECT data FROM blob WHERE digest = ?", (bytes.fromhex(digest),)).fetchone()
         return None if row is None else bytes(row[0])
 
-    def _segments(self, stream: str) -> list[tuple[int, int, int]]:
-        """(owner, after, up to) from the oldest ancestor to the stream itself."""
-        row = self.connection.execute("SELECT id, owner, base FROM stream WHERE name = ?", (stream,)).fetchone()
-        parts: list[tuple[int, int, int]] = []
+    def _segments(self, stream: str) -> list[tuple[int, int, int, int]]:
+        """(owner, after, up to, pruned up to) from the oldest ancestor to the stream itself."""
+        row = self.connection.execute(f"{_SEGMENT} WHERE name = ?", (stream,)).fetchone()
+        parts: list[tuple[int, int, int, int]] = []
         high = MASK
         while row is not None:
-            id_, owner, base = row
-            parts.append((id_, base, high))
+            id_, owner, base, pruned = row
+            parts.append((id_, base, high, pruned))
             high = base
-            row = self.connection.execute("SELECT id, owner, base FROM stream WHERE id = ?", (owner,)).fetchone()
+            row = self.connection.execute(f"{_SEGMENT} WHERE id = ?", (owner,)).fetchone()
         return parts[::-1]
 
 
