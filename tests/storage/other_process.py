@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from yggdrasil.abc.store import Entry
-from yggdrasil.errors import ConflictError, StoreError, StoreFullError
+from yggdrasil.errors import ConflictError, LeaseError, StoreError, StoreFullError
 from yggdrasil.storage.open import open_store
 
 
@@ -79,6 +79,31 @@ async def contend(path: str) -> None:
     say([os.getpid(), accepted])
 
 
+async def zombie(path: str) -> None:
+    """Take the lease whenever it can be had, never renew it, and write until fenced off, again and again."""
+    accepted: list[int] = []
+    refused, head, count = 0, 0, int(sys.argv[3])
+    async with open_store(path) as store:
+        while head < count:
+            try:
+                lease = await store.acquire("a", f"holder {os.getpid()}", seconds=0.02)
+            except LeaseError:
+                await anyio.sleep(0.002)
+                head = await store.head("a")
+                continue
+            head = await store.head("a")
+            while head < count:
+                try:
+                    head = await store.append(
+                        "a", [Entry("note", [os.getpid(), lease.token])], expect=head, lease=lease
+                    )
+                    accepted.append(head)
+                except LeaseError:
+                    refused += 1
+                    break
+    say([os.getpid(), accepted, refused])
+
+
 async def one(path: str) -> None:
     """Append one record."""
     async with open_store(path) as store:
@@ -112,10 +137,11 @@ async def small_files(path: str) -> None:
 
 async def as_nobody(path: str) -> None:
     """Open as a user who may only read."""
+    made = open_store(path)  # what it imports may lie where that user cannot read
     os.setgid(65534)
     os.setuid(65534)
     try:
-        async with open_store(path) as store:
+        async with made as store:
             await store.append("a", [Entry("note", 1)])
         say("written")
     except StoreError as error:
@@ -124,6 +150,6 @@ async def as_nobody(path: str) -> None:
 
 if __name__ == "__main__":
     kinds: dict[str, Callable[[str], Awaitable[None]]] = {
-        kind.__name__: kind for kind in (hold, stale, write, contend, one, small_files, as_nobody)
+        kind.__name__: kind for kind in (hold, stale, write, contend, zombie, one, small_files, as_nobody)
     }
     anyio.run(kinds[sys.argv[1]], sys.argv[2], backend=os.environ.get("BACKEND", "asyncio"))

@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from yggdrasil.abc.store import Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
+from yggdrasil.errors import StoreError
 from yggdrasil.storage import postgres_upkeep, refusals
 from yggdrasil.storage.blobs import fits, is_digest
 from yggdrasil.storage.postgres_batch import Append, Row
@@ -244,4 +245,6 @@ class PostgresStore(Store):
 
 
 def _row(kind: str, data: Any, stream: str, what: str) -> Row:
+    if "\0" in kind:  # no text of PostgreSQL's holds it
+        raise StoreError(f"{kind!r} cannot name a kind", path=f"stream {stream}", hint='a printable name: "note"')
     return Row(kind, to_text(data, "stream", stream, what).encode())

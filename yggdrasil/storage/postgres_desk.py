@@ -31,7 +31,7 @@ from yggdrasil.storage.watch import Watchers
 
 ATTEMPTS = 30  # of a transaction that others get in the way of
 LOSSES = 3  # connections lost in one transaction
-RETURN = 10.0  # seconds in which a lost server may come back before the outcome is told to be unknown
+RETURN = 5.0  # seconds in which a lost server may come back before the outcome is told to be unknown
 
 Key = tuple[int, str, str]
 _desks: dict[Key, Desk] = {}

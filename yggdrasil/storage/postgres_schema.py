@@ -8,6 +8,7 @@ over these very bytes. Names and kinds are text of collation "C", so they sort b
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -106,7 +107,7 @@ BEGIN
 END $$
 """
 
-_MIGRATIONS: dict[int, str] = {}
+MIGRATIONS: dict[int, str] = {}
 """SQL that brings the tables of a version to the next one; run in order, in one transaction."""
 
 _SESSION = """SELECT set_config(name, value, false) FROM (VALUES
@@ -131,7 +132,9 @@ def connect(place: Place) -> Connection:
     return connection
 
 
-def prepare(connection: Connection, place: Place) -> None:
+def prepare(
+    connection: Connection, place: Place, *, version: int = VERSION, migrations: Mapping[int, str] = MIGRATIONS
+) -> None:
     """Check the schema, make it when it is new, bring it forward when it is old. Safe from many processes at once.
 
     FormatError: something else, or newer. StoreError: the database's encoding is not UTF-8.
@@ -143,21 +146,21 @@ def prepare(connection: Connection, place: Place) -> None:
             path=place.shown,
             hint="CREATE DATABASE worlds ENCODING 'UTF8' TEMPLATE template0",
         )
-    if _version(connection, place) == VERSION:
+    if _version(connection, place, version) == version:
         return
     with connection.transaction():
         # two processes at once: the second waits here, and finds it made
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_lock(place.schema),))
-        found = _version(connection, place)
+        found = _version(connection, place, version)
         if found is None:
             _create(connection, place)
-        else:
-            for version in range(found, VERSION):
-                connection.execute(_MIGRATIONS[version])
-            connection.execute("UPDATE format SET version = %s", (VERSION,))
+            found = VERSION
+        for older in range(found, version):
+            connection.execute(migrations[older])
+        connection.execute("UPDATE format SET version = %s", (version,))
 
 
-def _version(connection: Connection, place: Place) -> int | None:
+def _version(connection: Connection, place: Place, newest: int) -> int | None:
     """The version of the tables that are there; None when there are none."""
     tables = {
         name
@@ -179,9 +182,9 @@ def _version(connection: Connection, place: Place) -> int | None:
             hint=f"another schema beside it: ?schema={place.schema}_worlds",
         )
     version = int(rows[0][0])
-    if version > VERSION:
+    if version > newest:
         raise FormatError(
-            f"was written by a newer version: its format is {version}, this one reads up to {VERSION}",
+            f"was written by a newer version: its format is {version}, this one reads up to {newest}",
             path=place.shown,
             hint="pip install --upgrade yggdrasil-worlds",
         )
