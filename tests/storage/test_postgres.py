@@ -51,6 +51,21 @@ async def test_leases_expire_by_the_servers_clock() -> None:
         assert (await late.acquire("a", "Una")).token == taken.token + 1, "a clock that is given is gone by"
 
 
+async def test_letters_are_heard_of_at_once() -> None:
+    url = postgres().create()
+    async with PostgresStore(url) as store, PostgresStore(f"{url}?application_name=another") as other:
+        for place in (store, other):  # the second one has connections of its own, as another process has
+            for number in range(3):
+                with anyio.fail_after(30):
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(store.wait_for_post, 1000.0)
+                        await anyio.sleep(0.1)
+                        await place.append("a", note("no letter"))
+                        await place.post(f"s{number}", Entry("action", number))
+        assert await store.posted() == ["s0", "s1", "s2"]
+        await store.wait_for_post(0.01)
+
+
 async def test_a_thousand_stores_need_a_handful_of_connections() -> None:
     url = postgres().create()
     async with AsyncExitStack() as stack:

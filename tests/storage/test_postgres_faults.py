@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.postgres import Postgres, own_postgres, postgres
+from tests.storage.wire import wire
 from yggdrasil.abc.store import Entry
 from yggdrasil.errors import StoreError
 from yggdrasil.storage.postgres import PostgresStore
@@ -86,6 +87,27 @@ def test_connections_cut_in_the_middle_of_commits() -> None:
 @pytest.mark.timeout(900)
 def test_a_thousand_cuts() -> None:
     cut_often(postgres().create(), 1000, random.Random(2))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("slow", [False, True], ids=["at once", "with a snapshot"])
+@pytest.mark.parametrize("when", ["before", "after", "late"])
+async def test_cut_at_the_worst_moment_an_append_is_done_once(when: str, slow: bool) -> None:
+    url = postgres().create()
+    with wire(postgres().port, b"the very one") as between:
+        through = url.replace(f":{postgres().port}", f":{between.port}")
+        async with PostgresStore(through) as store:
+            for number in range(3):
+                await store.append("a", [Entry("note", number)])
+            between.cut = getattr(between, when)
+            # nothing is expected, so nothing but the store itself keeps it from being done twice
+            snapshot = "s" if slow else None
+            assert await store.append("a", [Entry("note", "the very one")], snapshot=snapshot) == 4
+            assert between.cuts == 1
+            assert await store.append("a", [Entry("note", "next")]) == 5
+            between.close()  # what comes late has come
+            async with PostgresStore(url) as direct:
+                assert [record.data for record in await direct.read("a")] == [0, 1, 2, "the very one", "next"]
 
 
 @pytest.mark.anyio

@@ -180,6 +180,13 @@ class Store(ABC):
         """The letters waiting, oldest first. They stay until an `append` takes them."""
 
     @abstractmethod
+    async def wait_for_post(self, seconds: float) -> None:
+        """Return when a letter may have come to any stream, from any process, or after `seconds` at the latest.
+
+        Only a store that hears of letters (PostgreSQL) returns sooner.
+        """
+
+    @abstractmethod
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records after `after` as they come, from any process, until the store is closed (StoreError).
 

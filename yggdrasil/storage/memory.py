@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+import anyio
+
 from yggdrasil.abc.store import Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.storage import refusals
@@ -225,6 +227,10 @@ class MemoryStore(Store):
                 Letter(number, row.kind, from_text(row.text, f"stream {stream} / letter {number}"))
                 for number, row in (found.letters.items() if found else ())
             ]
+
+    async def wait_for_post(self, seconds: float) -> None:
+        """Wait so long: nobody tells of letters here."""
+        await anyio.sleep(seconds)
 
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come."""

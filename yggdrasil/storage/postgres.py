@@ -15,7 +15,7 @@ from yggdrasil.errors import StoreError
 from yggdrasil.storage import postgres_upkeep, refusals
 from yggdrasil.storage.blobs import fits, is_digest
 from yggdrasil.storage.postgres_batch import Append, Row
-from yggdrasil.storage.postgres_desk import Desk, Key, Operation, borrow, give_back
+from yggdrasil.storage.postgres_desk import POST, Desk, Key, Operation, borrow, give_back
 from yggdrasil.storage.postgres_ledger import Ledger
 from yggdrasil.storage.postgres_place import read_url
 from yggdrasil.storage.postgres_reads import Reader
@@ -150,12 +150,26 @@ class PostgresStore(Store):
         """Put a letter into the inbox; durable when it returns."""
         refusals.check_name(stream)
         row = _row(entry.kind, entry.data, stream, "letter")
-        letter: int = await self._desk.write(Operation(stream, lambda ledger: ledger.post(stream, row), tells=True))
+        letter: int = await self._desk.write(Operation(stream, lambda ledger: ledger.post(stream, row), posts=True))
         return letter
 
     async def inbox(self, stream: str) -> list[Letter]:
         """The letters that wait, oldest first."""
         return await self._read(lambda reader: reader.inbox(stream))
+
+    async def posted(self) -> list[str]:
+        """The streams whose inbox holds letters."""
+        return await self._read(lambda reader: reader.posted())
+
+    async def wait_for_post(self, seconds: float) -> None:
+        """Return when a letter may have come, from any process: at once (LISTEN and NOTIFY)."""
+        watchers = self._desk.watchers
+        one = watchers.add(POST)
+        try:
+            with anyio.move_on_after(seconds):
+                await one
+        finally:
+            watchers.remove(POST, one)
 
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come: at once, from any process (LISTEN and NOTIFY)."""

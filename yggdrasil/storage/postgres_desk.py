@@ -31,6 +31,7 @@ from yggdrasil.storage.watch import Watchers
 
 ATTEMPTS = 30  # of a transaction that others get in the way of
 LOSSES = 3  # connections lost in one transaction
+POST = "\tpost"  # no stream is called so
 RETURN = 5.0  # seconds in which a lost server may come back before the outcome is told to be unknown
 
 Key = tuple[int, str, str]
@@ -40,11 +41,16 @@ _gate = threading.Lock()
 
 @dataclass(slots=True)
 class Operation:
-    """Something to be done to a stream (or to none); `tells` when those who watch it should look."""
+    """Something to be done to a stream (or to none).
+
+    tells   those who watch it should look
+    posts   those who wait for letters of any stream should look
+    """
 
     stream: str
     work: Callable[[Ledger], Any]
     tells: bool = False
+    posts: bool = False
 
     def __call__(self, ledger: Ledger) -> Any:
         """Do it."""
@@ -130,11 +136,13 @@ class Desk:
 
     def _try(self, ledger: Ledger, jobs: list[Job]) -> None:
         appends = [job.work for job in jobs if isinstance(job.work, Append)]
-        heads = ledger.at_once(appends) if len(appends) == len(jobs) else None
+        heads = ledger.admit(appends) if len(appends) == len(jobs) else None
         if heads is not None:
+            # before it is sent: when the answer is lost, this is what holds if it was carried out
             for job, head in zip(jobs, heads, strict=True):
                 job.result, job.error = head, None
-            return
+            if ledger.send():
+                return
         ledger.begin(sorted(_streams(jobs)))
         for job in jobs:
             try:
@@ -197,7 +205,10 @@ class Desk:
         )
 
     def _announce(self, jobs: list[Job]) -> None:
-        touched = _streams([job for job in jobs if job.error is None and getattr(job.work, "tells", True)])
+        done = [job for job in jobs if job.error is None]
+        touched = _streams([job for job in done if getattr(job.work, "tells", True)])
+        if any(getattr(job.work, "posts", False) for job in done):
+            touched.add(POST)
         if touched:
             if self.watchers:
                 self.watchers.wake(touched)

@@ -38,8 +38,8 @@ class AgainError(Exception):
 class Ledger:
     """The operations on one writing connection.
 
-    `at_once`, or `begin`, any number of operations, then `commit` or `rollback`. Each transaction carries the number
-    of its turn: when the connection is lost in a commit, the next one reads it and so knows what became of it.
+    `admit` and `send`; or `begin`, any number of operations, then `commit` or `rollback`. Each transaction carries the
+    number of its turn: when the connection is lost in a commit, the next one reads it and so knows what became of it.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -72,24 +72,28 @@ class Ledger:
         """The writer will not write any more."""
         self._cursor.execute("DELETE FROM writer WHERE id = %s", (self.writer,))
 
-    def at_once(self, asked: Sequence[Append]) -> list[int] | None:
-        """Carry out appends in one call, in one transaction; the new heads, or None when anything is in doubt."""
-        self.turn += 1
-        batch, heads = Batch(), []
+    def admit(self, asked: Sequence[Append]) -> list[int] | None:
+        """Decide on appends by what is remembered: the new heads, once `send` has said so; None when in doubt."""
+        self._batch, self._locked, heads = Batch(), {}, []
         for one in asked:
             stream = self._known.get(one.stream)
-            if stream is None or not batch.admits(stream, one):
+            if stream is None or not self._batch.admits(stream, one):
                 return None
-            heads.append(batch.add(stream, one))
+            self._locked[one.stream] = stream  # not yet: the server looks again when it writes
+            heads.append(self._batch.add(stream, one))
+        return heads
+
+    def send(self) -> bool:
+        """Write what was admitted in one call, which is one transaction; False, and nothing is, when in doubt."""
+        self.turn += 1
         try:
-            self._cursor.execute(_APPEND, (self.writer, self.turn, *batch.columns()))
+            self._cursor.execute(_APPEND, (self.writer, self.turn, *self._batch.columns()))
         except psycopg.Error as error:
             if not self.doubts(error):
                 raise
-            return None
-        for one, head in zip(asked, heads, strict=True):
-            self._known[one.stream].head = head
-        return heads
+            return False
+        self._remember()
+        return True
 
     def begin(self, names: Sequence[str]) -> None:
         """Start a transaction, and lock the streams of these names, in the order of their ids."""

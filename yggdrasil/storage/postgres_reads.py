@@ -139,6 +139,11 @@ class Reader:
             letters.append(Letter(id_, kind, from_text(data, path)))
         return letters
 
+    def posted(self) -> list[str]:
+        """The streams whose inbox holds letters, by name."""
+        query = "SELECT name FROM stream s WHERE EXISTS (SELECT 1 FROM letter WHERE stream = s.id) ORDER BY name"
+        return [name for (name,) in self._rows(query)]
+
     def blob(self, digest: str) -> bytes | None:
         """The bytes, unchecked; None when they are not there."""
         key = bytes.fromhex(digest)

@@ -158,6 +158,10 @@ class SqliteStore(Store):
         """The letters that wait, oldest first."""
         return await self._read(lambda reader: reader.inbox(stream))
 
+    async def wait_for_post(self, seconds: float) -> None:
+        """Wait so long: nobody tells of letters here."""
+        await anyio.sleep(seconds)
+
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come: at once from this process, within some 50 ms from others."""
         return Watch(
