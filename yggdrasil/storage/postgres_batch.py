@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
+from psycopg.types.numeric import Int8
 
 from yggdrasil.abc.store import Lease
 from yggdrasil.storage.checksum import BITS, checksum
@@ -20,6 +21,10 @@ from yggdrasil.storage.process import Process
 
 if TYPE_CHECKING:
     from yggdrasil.storage.postgres_ledger import Ledger
+
+
+_MANY = f"SELECT append_1({', '.join(['%s'] * 14)})"
+_ONE = f"SELECT append_one_1({', '.join(['%s'] * 11)})"
 
 
 @dataclass(slots=True)
@@ -124,8 +129,16 @@ class Batch:
         self.sums.append(checksum(stream << BITS | sequence, row.kind, moment, row.data))
         self.datas.append(row.data)
 
-    def columns(self) -> tuple[Any, ...]:
-        """As the function `append_1` takes them."""
+    def call(self, writer: int, turn: int) -> tuple[str, tuple[Any, ...]]:
+        """The one call that writes it, with its values."""
+        if len(self.streams) == len(self.moves) == 1 and not self.taken:
+            ((stream, move),) = self.moves.items()
+            # Int8 always: by itself the driver gives small numbers other types, and so prepares many statements
+            numbers = map(Int8, (writer, turn, stream, *move, self.sequences[0]))
+            return _ONE, (*numbers, self.kinds[0].decode(), self.times[0], Int8(self.sums[0]), self.datas[0])
+        return _MANY, (Int8(writer), Int8(turn), *self._columns())
+
+    def _columns(self) -> tuple[Any, ...]:
         moves = self.moves.values()
         return (
             Whole.column(self.moves),

@@ -23,7 +23,6 @@ from yggdrasil.storage.spacing import LOOKED_AT, superfluous
 KNOWN = 20_000
 AT_ONCE = 5000  # records pruned in one transaction: the others wait so long
 
-_APPEND = f"SELECT append_1({', '.join(['%s'] * 14)})"
 _STREAM = "SELECT name, id, owner, base, head, pruned, holder, token, expires, pid, host, machine, started FROM stream"
 _NOW = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 
@@ -87,7 +86,7 @@ class Ledger:
         """Write what was admitted in one call, which is one transaction; False, and nothing is, when in doubt."""
         self.turn += 1
         try:
-            self._cursor.execute(_APPEND, (self.writer, self.turn, *self._batch.columns()))
+            self._cursor.execute(*self._batch.call(self.writer, self.turn))
         except psycopg.Error as error:
             if not self.doubts(error):
                 raise
@@ -112,7 +111,7 @@ class Ledger:
     def commit(self) -> None:
         """Write what was appended, and make everything durable."""
         with self.connection.pipeline():
-            self._cursor.execute(_APPEND, (self.writer, self.turn, *self._batch.columns()))
+            self._cursor.execute(*self._batch.call(self.writer, self.turn))
             self.connection.execute("COMMIT")
         self._remember()
 
@@ -152,7 +151,7 @@ class Ledger:
 
     def _flush(self) -> None:
         """Write what was appended so far, inside the transaction."""
-        self._cursor.execute(_APPEND, (self.writer, self.turn, *self._batch.columns()))
+        self._cursor.execute(*self._batch.call(self.writer, self.turn))
         for stream in self._locked.values():
             if stream is not None:
                 stream.head = self._batch.head(stream)

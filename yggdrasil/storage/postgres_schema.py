@@ -107,6 +107,26 @@ BEGIN
 END $$
 """
 
+# The same for one record of one stream, which is what most transactions hold when few write: arrays cost 70 us more.
+_APPEND_ONE = """
+CREATE FUNCTION append_one_1(
+    me bigint, mine bigint, id_ bigint, was bigint, held bigint, now_ bigint,
+    sequence_ bigint, kind_ text, time_ double precision, sum_ bigint, data_ bytea
+) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE writer SET turn = mine, seen = now() WHERE id = me;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'this writer was taken for gone' USING ERRCODE = 'YG002';
+    END IF;
+    UPDATE stream SET head = now_ WHERE id = id_ AND head = was AND (held < 0 OR (token = held AND holder <> ''));
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the stream has moved on' USING ERRCODE = 'YG001';
+    END IF;
+    INSERT INTO record (stream, sequence, kind, time, checksum, data)
+        VALUES (id_, sequence_, kind_, time_, sum_, data_);
+END $$
+"""
+
 MIGRATIONS: dict[int, str] = {}
 """SQL that brings the tables of a version to the next one; run in order, in one transaction."""
 
@@ -195,7 +215,7 @@ def _create(connection: Connection, place: Place) -> None:
     there = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (place.schema,)).fetchone()
     if there is None:  # one that an administrator made may be used without the right to make any
         connection.execute(f'CREATE SCHEMA "{place.schema}"')
-    for part in (*filter(None, map(str.strip, _TABLES.split(";\n"))), _APPEND):
+    for part in (*filter(None, map(str.strip, _TABLES.split(";\n"))), _APPEND, _APPEND_ONE):
         connection.execute(part)
     connection.execute("INSERT INTO format (version) VALUES (%s)", (VERSION,))
 

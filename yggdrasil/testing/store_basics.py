@@ -242,9 +242,9 @@ async def check_lease(store: Store, clock: FakeClock) -> None:
     lease = await store.acquire("a", "Kara", seconds=10)
     assert (lease.stream, lease.holder, lease.expires) == ("a", "Kara", clock.now + 10)
     for name in ("Bo", "Kara"):
-        with refused(LeaseError, match="Kara") as refused:
+        with refused(LeaseError, match="Kara") as refusal:
             await store.acquire("a", name)
-        assert refused.value.holder == "Kara"
+        assert refusal.value.holder == "Kara"
     other = await store.acquire("b", "Bo")
     assert await store.append("a", entries(1), lease=lease) == 1
     with refused(LeaseError, match="'b'"):
@@ -277,9 +277,9 @@ async def check_fencing(store: Store, clock: FakeClock) -> None:
         lambda: store.append("a", [], snapshot={"stale": True}, lease=old),
         lambda: store.renew(old),
     ):
-        with refused(LeaseError, match="Bo") as refused:
+        with refused(LeaseError, match="Bo") as refusal:
             await forbidden()
-        assert refused.value.holder == "Bo"
+        assert refusal.value.holder == "Bo"
     await store.release(old)
     assert await store.append("a", entries("new"), lease=new) == 2, "a stale holder releases nothing"
     assert await store.snapshot("a") is None
