@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("engine", "agent", "durable", "world", "startup", "observe", "memory", "scale", "size", "worlds")
+NAMES = (
+    "engine", "agent", "durable", "postgres", "world", "worlds", "startup", "observe", "memory", "scale", "size",
+)  # fmt: skip
 
 
 def main() -> int:

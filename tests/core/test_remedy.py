@@ -57,7 +57,7 @@ def live(cycle: Cycle, skipped: str, reads: dict[str, tuple[str, ...]], ticks: i
             status = fold(cycle, status, done, status.content)
 
 
-CONDITIONS = {name: st.lists(st.sampled_from(list(BLOCKS.values())[:2] + ["intent", "blueprint", "artifacts"]),
+CONDITIONS = {name: st.lists(st.sampled_from([*list(BLOCKS.values())[:2], "intent", "blueprint", "artifacts"]),
                              unique=True).map(tuple) for name in NAMES}  # fmt: skip
 
 

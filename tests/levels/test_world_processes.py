@@ -18,7 +18,7 @@ import pytest
 
 from yggdrasil import CorruptError, LeaseError, World, run_sync
 from yggdrasil.abc.store import Record
-from yggdrasil.storage.sqlite import SqliteStore
+from yggdrasil.storage.open import open_store
 
 SCRIPT = Path(__file__).with_name("toy_world.py")
 TICKS = 30
@@ -39,8 +39,8 @@ worlds = _load()
 class Child:
     """A process that lives a toy world."""
 
-    def __init__(self, file: Path, kind: str, log: Path, ticks: int = TICKS) -> None:
-        command = [sys.executable, str(SCRIPT), f"sqlite:///{file}", str(ticks), kind, str(log)]
+    def __init__(self, file: Path | str, kind: str, log: Path, ticks: int = TICKS) -> None:
+        command = [sys.executable, str(SCRIPT), str(file), str(ticks), kind, str(log)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def wait_for(self, word: str) -> str:
@@ -68,12 +68,12 @@ class Child:
         return out
 
 
-async def _records(file: Path) -> list[Record]:
-    async with SqliteStore(file) as store:
+async def _records(file: Path | str) -> list[Record]:
+    async with open_store(str(file)) as store:
         return await store.read("toy")
 
 
-def records(file: Path) -> list[Record]:
+def records(file: Path | str) -> list[Record]:
     import anyio
 
     return anyio.run(_records, file)
@@ -92,9 +92,9 @@ def undisturbed(kind: str, log: Path) -> tuple[str, str]:
     return anyio.run(_hashes, kind, log)
 
 
-def die_often(kind: str, kills: int, folder: Path, dice: random.Random) -> None:
+def die_often(kind: str, kills: int, folder: Path, dice: random.Random, store: str | None = None) -> None:
     """Kill it so many times at random instants, then let it end; compare with the life nobody disturbed."""
-    file, log = folder / "w.db", folder / "log"
+    file, log = store or folder / "w.db", folder / "log"
     recorded: dict[int, set[str]] = {}
     pids, ends = [], []
     for instant in sorted(dice.uniform(0.0, TICKS - 2) for _ in range(kills)):

@@ -1,4 +1,4 @@
-"""What the tests let another process do: `python -m tests.storage.other_process WHAT PATH`; it reports by lines."""
+"""What the tests let another process do: `python -m tests.storage.other_process WHAT STORE`; it reports by lines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import anyio
 import anyio.to_thread
 
 from yggdrasil.abc.store import Entry
-from yggdrasil.errors import ConflictError, StoreError, StoreFullError
-from yggdrasil.storage.sqlite import SqliteStore
+from yggdrasil.errors import ConflictError, LeaseError, StoreError, StoreFullError
+from yggdrasil.storage.open import open_store
 
 
 def say(value: object) -> None:
@@ -22,7 +22,7 @@ def say(value: object) -> None:
 
 async def hold(path: str) -> None:
     """Hold the lease until killed."""
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         lease = await store.acquire("a", "Kara", seconds=600)
         say({"token": lease.token, "pid": os.getpid()})
         await anyio.sleep(600)
@@ -30,7 +30,7 @@ async def hold(path: str) -> None:
 
 async def stale(path: str) -> None:
     """Hold a short lease without renewing it; write again when told."""
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         lease = await store.acquire("a", "Kara", seconds=0.3)
         await store.append("a", [Entry("note", "mine")], lease=lease)
         say("held")
@@ -44,7 +44,7 @@ async def stale(path: str) -> None:
 
 async def write(path: str) -> None:
     """Append for ever; say each sequence once it is acknowledged."""
-    async with SqliteStore(path) as store, anyio.create_task_group() as group:
+    async with open_store(path) as store, anyio.create_task_group() as group:
 
         async def one(stream: str) -> None:
             head = await store.head(stream)
@@ -68,7 +68,7 @@ async def contend(path: str) -> None:
     """Append to one stream as fast as others let; say which sequences were accepted."""
     accepted: list[int] = []
     count = int(sys.argv[3])
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         head = await store.head("a")
         while head < count:
             try:
@@ -79,16 +79,41 @@ async def contend(path: str) -> None:
     say([os.getpid(), accepted])
 
 
+async def zombie(path: str) -> None:
+    """Take the lease whenever it can be had, never renew it, and write until fenced off, again and again."""
+    accepted: list[int] = []
+    refused, head, count = 0, 0, int(sys.argv[3])
+    async with open_store(path) as store:
+        while head < count:
+            try:
+                lease = await store.acquire("a", f"holder {os.getpid()}", seconds=0.02)
+            except LeaseError:
+                await anyio.sleep(0.002)
+                head = await store.head("a")
+                continue
+            head = await store.head("a")
+            while head < count:
+                try:
+                    head = await store.append(
+                        "a", [Entry("note", [os.getpid(), lease.token])], expect=head, lease=lease
+                    )
+                    accepted.append(head)
+                except LeaseError:
+                    refused += 1
+                    break
+    say([os.getpid(), accepted, refused])
+
+
 async def one(path: str) -> None:
     """Append one record."""
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         say(await store.append("a", [Entry("note", "from elsewhere")]))
 
 
 async def small_files(path: str) -> None:
     """Write until the limit on file sizes, then raise it and go on."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    async with SqliteStore(path) as store:
+    async with open_store(path) as store:
         await store.append("a", [Entry("note", "first")])
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
         head, errors = 1, []
@@ -112,10 +137,11 @@ async def small_files(path: str) -> None:
 
 async def as_nobody(path: str) -> None:
     """Open as a user who may only read."""
+    made = open_store(path)  # what it imports may lie where that user cannot read
     os.setgid(65534)
     os.setuid(65534)
     try:
-        async with SqliteStore(path) as store:
+        async with made as store:
             await store.append("a", [Entry("note", 1)])
         say("written")
     except StoreError as error:
@@ -124,6 +150,6 @@ async def as_nobody(path: str) -> None:
 
 if __name__ == "__main__":
     kinds: dict[str, Callable[[str], Awaitable[None]]] = {
-        kind.__name__: kind for kind in (hold, stale, write, contend, one, small_files, as_nobody)
+        kind.__name__: kind for kind in (hold, stale, write, contend, zombie, one, small_files, as_nobody)
     }
     anyio.run(kinds[sys.argv[1]], sys.argv[2], backend=os.environ.get("BACKEND", "asyncio"))

@@ -12,6 +12,8 @@ from yggdrasil.storage.memory import MemoryStore
 from yggdrasil.storage.open import open_store
 from yggdrasil.storage.sqlite import SqliteStore
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.mark.parametrize(
     ("url", "opened"),
@@ -51,13 +53,60 @@ def test_unknown_scheme() -> None:
         open_store("redis://somebody:secret@host/1")
 
 
-def test_postgres_is_not_here_yet_and_the_password_is_not_shown() -> None:
-    with pytest.raises(ConfigError, match="extra `postgres`") as error:
-        open_store("postgresql://somebody:s3cret@host/worlds")
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("postgresql://host/worlds", "postgresql://host/worlds"),
+        ("postgres://kara:s3cret@host:5433/worlds", "postgresql://kara@host:5433/worlds"),
+        ("postgresql://kara:s%40cr%2Fet@[::1]/worlds?schema=north", "postgresql://kara@[::1]/worlds?schema=north"),
+        ("postgresql://one:5432,two:5433/w?target_session_attrs=read-write&password=s3cret",
+         "postgresql://one:5432,two:5433/w?target_session_attrs=read-write"),
+        ("postgresql:///worlds?host=/run/postgresql&schema=yggdrasil", "postgresql:///worlds?host=%2Frun%2Fpostgresql"),
+        ("postgresql://", "postgresql:///"),
+    ],
+)  # fmt: skip
+def test_postgres(url: str, opened: str) -> None:
+    store = open_store(url)
+    assert type(store).__name__ == "PostgresStore"
+    assert store.url == opened
+    assert open_store(opened).url == opened
+    assert "s3cret" not in repr(vars(store))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://kara:s3cret@x@host/w", "postgresql://kara:s3cret/x@host/w", "postgresql://kara:s3cret?x@host/w",
+     "postgresql://kara:s3cret%zz@host/w", "postgresql://kara:s3cret@host/w?nonsense=1",
+     "postgresql://kara:s3cret@host/w?schema=", "postgresql://kara:s3cret@host/w?schema=A%20b",
+     "postgresql://kara:s3cret@host/w?schema=pg_x", "postgresql://kara:s3cret@host/w\0", "postgresql://kara:s3cret@ho%0ast/w",
+     "postgresql:kara:s3cret@host/w"],
+)  # fmt: skip
+def test_urls_of_no_postgres_and_the_password_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        open_store(url)
+    assert error.value.hint
     assert "s3cret" not in str(error.value)
+    assert "s3cret" not in repr(error.value.__cause__)
+
+
+def test_without_psycopg_the_line_to_write_is_told() -> None:
+    code = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from yggdrasil.storage.open import open_store\n"
+        "from yggdrasil.errors import ConfigError\n"
+        "try: open_store('postgresql://kara:s3cret@host/w')\n"
+        "except ConfigError as error: print(error)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert "pip install 'yggdrasil-worlds[postgres]'" in said
+    assert "s3cret" not in said
+
+
+def test_psycopg_is_loaded_on_first_use() -> None:
+    code = "import sys, yggdrasil, yggdrasil.storage.open; sys.exit('psycopg' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_sqlite_is_loaded_on_first_use() -> None:
     code = "import sys, yggdrasil.storage.open; sys.exit('sqlite3' in sys.modules)"
-    root = Path(__file__).resolve().parents[2]
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, env=os.environ, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ, check=False).returncode == 0

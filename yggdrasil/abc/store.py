@@ -3,8 +3,8 @@
 A stream is a world, a thread of an agent, a run; it comes into being with its first record, lease,
 letter, or as a fork. Whatever `append` has acknowledged is durable. What was handed over is carried
 out even when the one who waits is cancelled. A value that is not JSON (NaN, bytes, a key that is not
-text) is a PortError before anything is written. Implementations: memory, SQLite.
-`tests/contract/store_contract.py` is what they all pass.
+text) is a PortError before anything is written. Implementations: memory, SQLite,
+PostgreSQL. `yggdrasil.testing.STORE_CHECKS` is what they all pass, and what a store of one's own should.
 """
 
 from __future__ import annotations
@@ -190,6 +190,13 @@ class Store(ABC):
     async def posted(self) -> list[str]:
         """The streams whose inbox holds letters: one question for however many streams a process runs."""
         return [found.name for found in await self.streams() if await self.inbox(found.name)]
+
+    @abstractmethod
+    async def wait_for_post(self, seconds: float) -> None:
+        """Return when a letter may have come to any stream, from any process, or after `seconds` at the latest.
+
+        Only a store that hears of letters (PostgreSQL) returns sooner.
+        """
 
     @abstractmethod
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:

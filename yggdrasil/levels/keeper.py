@@ -58,7 +58,7 @@ class Keeper:
     async def _keep(self) -> None:
         renewed = anyio.current_time()
         while True:
-            await anyio.sleep(POLL)
+            await self.store.wait_for_post(POLL)
             await self._look()
             if anyio.current_time() - renewed >= LEASE / 3:
                 renewed = anyio.current_time()

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+import anyio
+
 from yggdrasil.abc.store import BlobInfo, Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.storage import refusals
@@ -230,6 +232,10 @@ class MemoryStore(Store):
         """The streams whose inbox holds letters."""
         with self._opened():
             return [name for name, found in self._streams.items() if found.letters]
+
+    async def wait_for_post(self, seconds: float) -> None:
+        """Wait so long: nobody tells of letters here."""
+        await anyio.sleep(seconds)
 
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come."""

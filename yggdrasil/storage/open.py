@@ -12,14 +12,17 @@ from yggdrasil.storage.memory import MemoryStore
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: `C:` is a drive
 
-AVAILABLE = "memory://, sqlite:///relative.db, sqlite:////absolute.db, or a plain path"
+AVAILABLE = (
+    "memory://, sqlite:///relative.db, sqlite:////absolute.db, a plain path, or postgresql://user@host/database"
+)
 
 
 def open_store(url: str | Store | None) -> Store:
     """The store a URL names, not yet open: use it as `async with`.
 
     `memory://` or None; `sqlite:///relative.db`, `sqlite:////absolute.db`, or a plain path for
-    SQLite; a Store is handed back as it is. ConfigError for anything else.
+    SQLite; `postgresql://user:password@host/database?schema=name` for PostgreSQL (extra `postgres`);
+    a Store is handed back as it is. ConfigError for anything else.
     """
     if isinstance(url, Store):
         return url
@@ -36,11 +39,7 @@ def open_store(url: str | Store | None) -> Store:
         case "sqlite":
             return _sqlite(url, rest[1:] if rest.startswith("/") else "")
         case "postgresql" | "postgres":
-            raise ConfigError(
-                "PostgreSQL comes with the extra `postgres`, and is not in this version",
-                path=f"{scheme}://...",  # the rest may hold a password
-                hint="sqlite:///world.db",
-            )
+            return _postgres(url)
     raise ConfigError(f"no store is called {scheme!r}; available: {AVAILABLE}", path="store", hint="sqlite:///world.db")
 
 
@@ -72,7 +71,9 @@ def _plain(path: str) -> str:
     scheme = slip.group(1).lower()
     rest = path[slip.end() :].strip("/")
     hint = {"memory": "memory://", "sqlite": f"sqlite:///{rest or 'world.db'}"}.get(scheme, "sqlite:///world.db")
-    if scheme not in ("memory", "sqlite"):
+    if scheme in ("postgres", "postgresql"):
+        hint = "postgresql://user@host/database"
+    elif scheme not in ("memory", "sqlite"):
         hint += f", or ./{path} for a file of that name" if "@" not in path else ""
     shown = f"{scheme}:..." if "@" in path else path  # the rest may hold a password
     raise ConfigError(f"{shown!r} is no store: two slashes belong after {scheme}:", path="store", hint=hint)
@@ -85,3 +86,17 @@ def _sqlite(url: str, path: str) -> Store:
     from yggdrasil.storage.sqlite import SqliteStore
 
     return SqliteStore(path)
+
+
+def _postgres(url: str) -> Store:
+    try:
+        from yggdrasil.storage.postgres import PostgresStore
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "psycopg" and "psycopg" not in str(error):
+            raise
+        raise ConfigError(
+            "a store in PostgreSQL needs the package psycopg",
+            path="postgresql://...",  # the rest may hold a password
+            hint="pip install 'yggdrasil-worlds[postgres]'",
+        ) from error
+    return PostgresStore(url)

@@ -73,7 +73,7 @@ class SqliteStore(Store):
         """Write what is pending and close; nothing happens when it is closed."""
         borrowed, self._borrowed = self._borrowed, None
         if borrowed is not None:
-            borrowed[1].wake_watchers()  # those of this store are told that it is closed
+            borrowed[1].watchers.wake()  # those of this store are told that it is closed
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(give_back, borrowed[0])
 
@@ -164,12 +164,16 @@ class SqliteStore(Store):
         """The streams whose inbox holds letters."""
         return await self._read(lambda reader: reader.posted())
 
+    async def wait_for_post(self, seconds: float) -> None:
+        """Wait so long: nobody tells of letters here."""
+        await anyio.sleep(seconds)
+
     def watch(self, stream: str, *, after: int = 0) -> AsyncIterator[Record]:
         """Records as they come: at once from this process, within some 50 ms from others."""
         return Watch(
             lambda last: self.read(stream, after=last, limit=PAGE),
-            lambda: self._desk.watch(stream),
-            lambda waiter: self._desk.unwatch(stream, waiter),
+            lambda: self._desk.watchers.add(stream),
+            lambda waiter: self._desk.watchers.remove(stream, waiter),
             after,
         )
 

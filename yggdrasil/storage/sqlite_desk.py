@@ -18,7 +18,8 @@ from yggdrasil.errors import StoreError, YggdrasilError
 from yggdrasil.storage.sqlite_file import FAULTS, connect, prepare, translate
 from yggdrasil.storage.sqlite_ledger import Ledger
 from yggdrasil.storage.sqlite_reads import Reader
-from yggdrasil.storage.thread import Job, Waiter, Worker, waiter, wake
+from yggdrasil.storage.thread import Job, Worker
+from yggdrasil.storage.watch import Watchers
 
 POLL = 0.05  # seconds between looks for what other processes have written
 
@@ -42,8 +43,7 @@ class Desk:
             except FAULTS as error:
                 raise translate(error, path) from error
             self._opened = opened.pop_all()
-        self._watchers: dict[str, set[Waiter]] = {}
-        self._watch_gate = threading.Lock()
+        self.watchers = Watchers()
         self._writes = Worker("yggdrasil-sqlite-writer", self._commit_together)
         self._reads = Worker("yggdrasil-sqlite-reader", self._read, idle=self._look, pause=self._pause)
 
@@ -58,28 +58,6 @@ class Desk:
     def read(self, work: Callable[[Reader], Any]) -> Coroutine[Any, Any, Any]:
         """Do `work` on the reading thread."""
         return self._reads.do(work)
-
-    def watch(self, stream: str) -> Waiter:
-        """A waiter that is woken by the next commit that may have touched `stream`."""
-        one = waiter()
-        with self._watch_gate:
-            self._watchers.setdefault(stream, set()).add(one)
-        return one
-
-    def unwatch(self, stream: str, one: Waiter) -> None:
-        """Forget a waiter."""
-        with self._watch_gate:
-            waiting = self._watchers.get(stream, set())
-            waiting.discard(one)
-            if not waiting:
-                self._watchers.pop(stream, None)
-
-    def wake_watchers(self) -> None:
-        """Let all who watch look again."""
-        with self._watch_gate:
-            waiting = [one for group in self._watchers.values() for one in group]
-            self._watchers.clear()
-        wake(waiting)
 
     def close(self) -> None:
         """Write what was handed over, and close the file."""
@@ -106,8 +84,8 @@ class Desk:
                     self._commit_together([job])
             else:
                 jobs[0].error = translate(error, self.path) if isinstance(error, FAULTS) else error
-        if self._watchers:
-            self._announce({job.touches for job in jobs if job.error is None})
+        if self.watchers:
+            self.watchers.wake({job.touches for job in jobs if job.error is None})
 
     def _undo(self) -> None:
         with suppress(*FAULTS):  # those who wait are told of the fault that led here
@@ -118,11 +96,6 @@ class Desk:
             job.result, job.error = job.work(self._ledger), None
         except YggdrasilError as refusal:  # refused before anything was written
             job.error = refusal
-
-    def _announce(self, touched: set[str]) -> None:
-        with self._watch_gate:
-            waiting = [one for stream in touched for one in self._watchers.pop(stream, ())]
-        wake(waiting)
 
     def _read(self, jobs: list[Job]) -> None:
         for job in jobs:
@@ -136,10 +109,10 @@ class Desk:
         self._look()
 
     def _pause(self) -> float | None:
-        return POLL if self._watchers else None
+        return POLL if self.watchers else None
 
     def _look(self) -> None:
-        if not self._watchers:
+        if not self.watchers:
             return
         try:
             version = self._reader.version()
@@ -147,7 +120,7 @@ class Desk:
             version = -1  # those who watch read again, and are told what is wrong
         if version != self._version:
             self._version = version
-            self.wake_watchers()
+            self.watchers.wake()
 
 
 def borrow(path: Path, max_pages: int | None) -> tuple[Key, Desk]:

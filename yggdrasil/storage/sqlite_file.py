@@ -9,18 +9,17 @@ Text is UTF-8 JSON.
 from __future__ import annotations
 
 import sqlite3
-import struct
 import time
-import zlib
 from pathlib import Path
 
 from yggdrasil.errors import CorruptError, FormatError, StoreError, StoreFullError
+from yggdrasil.storage.checksum import BITS, MASK, checksum
+
+__all__ = ["BITS", "MASK", "checksum", "connect", "prepare", "translate"]
 
 APPLICATION = 0x59676764  # "Yggd"
 VERSION = 2
 PAGE = 8192  # bytes, of a new file: of 4,096 a quarter would be lost to records of 1 KiB, of which three fit
-BITS = 36
-MASK = (1 << BITS) - 1
 PATIENCE = 30.0  # seconds to wait while another process writes
 
 SCHEMA = (
@@ -34,7 +33,7 @@ SCHEMA = (
         machine TEXT NOT NULL DEFAULT '', started INTEGER NOT NULL DEFAULT 0,
         pruned INTEGER NOT NULL DEFAULT 0)""",
     "CREATE INDEX stream_owner ON stream (owner, base) WHERE owner IS NOT NULL",
-    # place = stream << 36 | sequence, everywhere; checksum: see the function below
+    # place = stream << 36 | sequence, everywhere; checksum: see checksum.py
     """CREATE TABLE record (
         id INTEGER PRIMARY KEY, place INTEGER NOT NULL, kind TEXT NOT NULL, time REAL NOT NULL,
         checksum INTEGER NOT NULL, data TEXT NOT NULL)""",
@@ -63,18 +62,12 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
 }
 """What makes the next format out of each one."""
 
-_PLACE_TIME = struct.Struct("<qd").pack
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
 # What may come out of the driver; the last when a damaged file makes SQLite speak in broken UTF-8.
 Fault = sqlite3.Error | OSError | UnicodeDecodeError
 FAULTS = (sqlite3.Error, OSError, UnicodeDecodeError)
-
-
-def checksum(place: int, kind: str, moment: float, data: bytes) -> int:
-    """What is kept beside a row to know it by: crc32 of its data, place (int64), time (float64) and kind."""
-    return zlib.crc32(kind.encode(), zlib.crc32(_PLACE_TIME(place, moment), zlib.crc32(data)))
 
 
 def connect(path: Path, *, read_only: bool = False, max_pages: int | None = None) -> sqlite3.Connection:

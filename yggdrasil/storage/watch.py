@@ -1,13 +1,47 @@
-"""A stream's records as they come, read from wherever they are kept."""
+"""A stream's records as they come, read from wherever they are kept, and who waits for them."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import final
 
 from yggdrasil.abc.store import Record
-from yggdrasil.storage.thread import Waiter
+from yggdrasil.storage.thread import Waiter, waiter, wake
+
+
+class Watchers:
+    """Who waits for changes of which stream. True while somebody does; from any thread."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[Waiter]] = {}
+        self._gate = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, stream: str) -> Waiter:
+        """A waiter that is woken by the next change that may concern `stream`."""
+        one = waiter()
+        with self._gate:
+            self._waiting.setdefault(stream, set()).add(one)
+        return one
+
+    def remove(self, stream: str, one: Waiter) -> None:
+        """Forget a waiter."""
+        with self._gate:
+            waiting = self._waiting.get(stream, set())
+            waiting.discard(one)
+            if not waiting:
+                self._waiting.pop(stream, None)
+
+    def wake(self, streams: Iterable[str] | None = None) -> None:
+        """Let those who wait for these streams look again; without any named, all."""
+        with self._gate:
+            names = list(self._waiting) if streams is None else streams
+            woken = [one for name in names for one in self._waiting.pop(name, ())]
+        wake(woken)
 
 
 @final

@@ -1,0 +1,62 @@
+"""Worlds on PostgreSQL: killed and going on with the same hashes; midgard with one URL changed."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.levels.test_world_processes import die_often
+from tests.postgres import postgres
+from yggdrasil import World
+
+TICKS = 4
+
+
+def test_killed_five_times_a_world_goes_on_with_the_same_hashes(tmp_path: Path) -> None:
+    die_often("effects", 5, tmp_path, random.Random(5), store=postgres().create())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_killed_a_hundred_times_a_world_goes_on_with_the_same_hashes(tmp_path: Path) -> None:
+    for turn in range(5):
+        folder = tmp_path / str(turn)
+        folder.mkdir()
+        die_often("effects", 20, folder, random.Random(turn), store=postgres().create())
+
+
+def midgard(folder: Path, store: str, ticks: int) -> subprocess.Popen[str]:
+    """`yggdrasil run midgard`, with a password in the URL that nobody asks for."""
+    command = [sys.executable, "-m", "yggdrasil", "run", "midgard", "--seed", "7", "--ticks", str(ticks), "--json"]
+    return subprocess.Popen(
+        [*command, "--store", store], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+async def hashes(store: str | None) -> tuple[int, str, str]:
+    """Where midgard stands; without a store, after a life that nobody disturbed."""
+    async with World.open("midgard", store=store, seed=None if store else 7, read_only=store is not None) as world:
+        if store is None:
+            await world.run(ticks=TICKS)
+        return world.tick, world.content_hash, world.tick_hash
+
+
+def test_midgard_on_postgres_is_killed_and_goes_on(tmp_path: Path) -> None:
+    store = postgres().create().replace("postgres@", "postgres:s3cret@")
+    first = midgard(tmp_path, store, TICKS)
+    assert first.stdout is not None
+    said = [first.stdout.readline() for _ in range(65)]  # in the middle of its third tick
+    first.kill()
+    errors = first.communicate()[1]
+    done, *_ = anyio.run(hashes, store)
+    assert 0 < done < TICKS
+    rest, more = midgard(tmp_path, store, TICKS - done).communicate(timeout=60)
+    assert "s3cret" not in "".join(said) + rest + errors + more
+    assert json.loads(said[0])
+    assert anyio.run(hashes, store) == anyio.run(hashes, None)
