@@ -72,7 +72,7 @@ def _world() -> dict[str, Any]:
         "keep": {**_ANY, "description": "What is kept of old ticks, as {last: 50, every: 100}."},
         "ticks": {"type": "integer", "minimum": 0, "description": "How many a run makes when none are asked for."},
         "store": {**_TEXT, "description": "sqlite:///file.db"},
-        "timers": {"anyOf": [{"type": "number"}, _ANY], "description": "When it ticks while it lives by itself, as {every: 60}."},
+        "timers": {"anyOf": [{"type": "number"}, _ANY], "description": "When it ticks by itself, as {every: 60}."},
         "errors": {**_ANY, "description": "How often a stage is tried where its error may pass, as {retry: 5}."},
         "budget": {**_ANY, "description": "What it may spend, as {tokens: 200000, per: day}."},
         "resources": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "As {gpu: 1}."},
