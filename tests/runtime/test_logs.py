@@ -182,8 +182,8 @@ PLAIN = {
     "after", "agent", "approval", "approved", "attempt", "before", "block", "cached_tokens", "call", "content_hash",
     "cost", "done", "error", "error_type", "failed", "filled", "finish", "how", "input_tokens", "iteration",
     "messages", "missed", "model", "output_tokens", "outputs", "part", "reason", "reasoning_tokens", "reply",
-    "resumed", "sentence", "stage", "state_hash", "store", "stream", "thread", "tick_hash", "tool", "total", "under_way",
-    "wait",
+    "resumed", "sentence", "stage", "state_hash", "store", "stream", "thread", "tick_hash", "tool", "total",
+    "under_way", "wait",
 }  # fmt: skip
 """The fields of events that say nothing of what was said: a new field has to be put here, or among the contents."""
 
