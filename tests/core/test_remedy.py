@@ -57,10 +57,6 @@ def live(cycle: Cycle, skipped: str, reads: dict[str, tuple[str, ...]], ticks: i
             status = fold(cycle, status, done, status.content)
 
 
-CONDITIONS = {name: st.lists(st.sampled_from([*list(BLOCKS.values())[:2], "intent", "blueprint", "artifacts"]),
-                             unique=True).map(tuple) for name in NAMES}  # fmt: skip
-
-
 @given(st.data(), st.sampled_from([n for n in NAMES if n not in (DEVELOPMENT, UPDATE)]))
 def test_where_a_stage_may_be_left_out_no_other_runs_without_its_block(data: st.DataObject, skipped: str) -> None:
     steps, reads = [], {}

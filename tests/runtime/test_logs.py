@@ -180,9 +180,10 @@ def test_levels_of_single_events(heard: list[dict[str, Any]]) -> None:
 
 PLAIN = {
     "after", "agent", "approval", "approved", "attempt", "before", "block", "cached_tokens", "call", "content_hash",
-    "cost", "done", "error", "error_type", "failed", "filled", "finish", "input_tokens", "iteration", "messages",
-    "model", "output_tokens", "outputs", "part", "reason", "reasoning_tokens", "reply", "resumed", "sentence", "stage",
-    "state_hash", "store", "thread", "tick_hash", "tool", "total", "under_way", "wait",
+    "cost", "done", "error", "error_type", "failed", "filled", "finish", "how", "input_tokens", "iteration",
+    "messages", "missed", "model", "output_tokens", "outputs", "part", "reason", "reasoning_tokens", "reply",
+    "resumed", "sentence", "stage", "state_hash", "store", "stream", "thread", "tick_hash", "tool", "total",
+    "under_way", "wait",
 }  # fmt: skip
 """The fields of events that say nothing of what was said: a new field has to be put here, or among the contents."""
 

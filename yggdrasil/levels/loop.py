@@ -11,7 +11,6 @@ import anyio.lowlevel
 
 from yggdrasil.abc.context import Run, RunContext
 from yggdrasil.abc.effects import Effects
-from yggdrasil.abc.store import Letter
 from yggdrasil.core.blob import KEY, Blob, attach, references
 from yggdrasil.core.budget import Budget, NewMoney
 from yggdrasil.core.canonical import digest
@@ -19,7 +18,6 @@ from yggdrasil.core.content import apply
 from yggdrasil.core.cycle import DEVELOPMENT, UPDATE, Cycle, Note, RunStage, Status, Step, Wait, decide, fold
 from yggdrasil.core.events import Event, StageStarted, TicksMissed, WorldOpened, WorldPaused, WorldStopped
 from yggdrasil.core.facts import (
-    OF_EFFECTS,
     ActionTaken,
     Fact,
     Finished,
@@ -27,38 +25,32 @@ from yggdrasil.core.facts import (
     Mended,
     Parked,
     Paused,
-    Pruned,
     Remembered,
     Resumed,
     Retried,
-    Spent,
     StageDone,
     Stepped,
     Stopped,
     TickBegun,
-    ToolAnswered,
     Updated,
-    fact_of,
 )
 from yggdrasil.core.frozen import freeze
 from yggdrasil.core.kept import change
-from yggdrasil.core.messages import Usage, usage_to_json
 from yggdrasil.core.patience import Patience, transient
-from yggdrasil.core.remedy import REMEDIES, answered, remedy
+from yggdrasil.core.remedy import answered
 from yggdrasil.core.retention import Keep
 from yggdrasil.core.state import filled
 from yggdrasil.core.timers import Due, Offset, Timers, due, idle_at, utc
 from yggdrasil.errors import (
     BudgetError,
-    CorruptError,
-    ParkedError,
     RunError,
-    SuspendedError,
     WorldError,
-    YggdrasilError,
 )
 from yggdrasil.levels.alarm import Alarm
+from yggdrasil.levels.inbox import read_letters
 from yggdrasil.levels.journal import Journal
+from yggdrasil.levels.mending import parked_error, prescribe, retry
+from yggdrasil.levels.purse import note_spent, open_budget
 from yggdrasil.levels.recovery import Recovered
 from yggdrasil.levels.retention import Retention
 from yggdrasil.levels.seat import Seat
@@ -74,15 +66,13 @@ GRACE = 1.0
 """Seconds that a run which was let go of may take to end before another one is refused."""
 
 _RANK = {"": 0, "effect": 1, "stage": 2, "tick": 3}
-
-
 _USUAL = Patience()
 
 
 class WorldLoop:
     """One living world. Only the holder of the stream's lease has one.
 
-    around   is laid around the effects of each tick
+    around     is laid around the effects of each tick
     timers     when a world that lives without being asked for ticks has one; None: tick after tick
     zone       the time zone of the timers
     patience   how long is waited before a parked stage whose error may pass is tried again, where that is done
@@ -131,10 +121,10 @@ class WorldLoop:
         self._plain: dict[str, Any] = {}
         self._shown = ShownContent()
         self._living = self._patient = False
-        self._failures = 0
+        self._failures, self._quiet_since = 0, 0.0
         self._answered: frozenset[str] = frozenset()
-        self._quiet_since = 0.0
         self._today: Budget | None = None
+        self._budget: Budget | None = None
         self._unspent = found.unspent
         self._caller = RunContext(Run(clock=clock), name)
         self._enter(found.status.running or found.status.tick, first=True)
@@ -205,7 +195,7 @@ class WorldLoop:
             self.told = True
             values = {"store": self.journal.store.url, "resumed": self._resumed, "under_way": self.status.running > 0}
             self._pending.append((self._root, WorldOpened, values))
-        await self._read_letters(stale=True)
+        await read_letters(self, stale=True)
         if action is not None:
             self._note(ActionTaken(action))
         done = -1 if self.status.running and state is not None else 0
@@ -222,7 +212,7 @@ class WorldLoop:
                     await self._run_stage(command.step)
                     continue
             elif command == Wait("retried") and self.stopping is None:
-                await self._retry()
+                await retry(self)
                 continue
             elif command == Wait("tick") and self.stopping is None:
                 if ticks is not None and done >= ticks:
@@ -300,23 +290,9 @@ class WorldLoop:
         if last is not None:
             run.count(last.usage)
         if first:
-            self._open_budget()
+            open_budget(self)
         budget = self._budget
         self._root = RunContext(run, self.name, None, None if budget is None else NewMoney(parent=budget))
-
-    def _open_budget(self) -> None:
-        """The budgets of this run: the world's own, above it the caller's. Of a day: with what was spent on it."""
-        budget = self._caller.budget
-        self._budget = budget if self.budget is None else self.budget.under(budget)
-        daily = [each for each in (self._budget.chain() if self._budget is not None else ()) if each.per is not None]
-        self._today = daily[0] if daily else None
-        spent = self.status.spent
-        for each in daily:
-            if spent is not None:
-                each.take_up(spent["day"], Usage(**spent["usage"]))
-            for moment, usage in self._unspent:
-                each.refill(moment, above=False)
-                each.spent = each.spent + usage
 
     def _note(self, fact: Fact, blobs: tuple[Blob, ...] = (), taken: tuple[int, ...] = (), applied: Any = None) -> None:
         """Put a fact in line for the journal, fold it in, and keep its event for when it may be told."""
@@ -340,15 +316,14 @@ class WorldLoop:
             await self._snapshot()
         elif self._due:
             await self.journal.settle(self._due)
-        if self._due == "tick" and (pruned := await self._prune()) is not None:
-            self._note(pruned)
+        if self._due == "tick":
+            pruned = await self.retention.prune(self.status, self.journal.lease, self._clock())
+            if pruned is not None:
+                self._note(pruned)
         self._due = ""
         pending, self._pending = self._pending, []
         for ctx, event, values in pending:
             ctx.emit(event, **values)
-
-    async def _prune(self) -> Pruned | None:
-        return await self.retention.prune(self.status, self.journal.lease, self._caller.run.clock())
 
     async def _snapshot(self) -> None:
         data, blobs = self.snapshots.take(self.status)
@@ -372,14 +347,14 @@ class WorldLoop:
                 raise broken from (None if error is broken else error)
             failure = located(error, ctx.path)
             self._effects.rewind(ctx.path, mark)
-            self._note_spent()
+            note_spent(self)
             if isinstance(failure, BudgetError):  # nothing is wrong: the stage goes on when there is more to spend
                 return await self._wait_for_money(failure)
             await self._park(step, failure)
             if not self._patient:
-                raise self._parked(failure, ctx.path) from error
+                raise parked_error(self, failure, ctx.path) from error
         else:
-            self._failures = 0
+            self._failures, self._quiet_since = 0, 0.0
 
     async def _wait_for_money(self, failure: BudgetError) -> None:
         until = self._budget.refilled_at(self._clock()) if self._living and self._budget is not None else None
@@ -414,7 +389,7 @@ class WorldLoop:
             raise RunError(f"stage {step.name} left its block {step.fills} empty", hint=hint)
         self.cycle.schema.check_block(step.fills, output, path)
         self._note_kept()
-        self._note_spent()
+        note_spent(self)
         self._note(StageDone(step.name, step.fills, output), tuple(blobs))
 
     def _note_kept(self) -> None:
@@ -425,15 +400,6 @@ class WorldLoop:
                 if steps:
                     self._note(Kept(path, freeze(steps)))
 
-    def _note_spent(self) -> None:
-        """Where a budget is of a day: what was spent on it so far, with what happened in the stage."""
-        today = self._today
-        if today is not None and today.day is not None:
-            spent = {"day": today.day, "usage": usage_to_json(today.spent)}
-            if self.status.spent != spent:
-                self._note(Spent(today.day, freeze(spent["usage"])))
-            self._unspent.clear()
-
     def _update(self, patch: Any, blobs: list[Blob]) -> None:
         if patch is None:
             raise RunError("world update gave no patch", hint="give [] when nothing changes")
@@ -442,7 +408,7 @@ class WorldLoop:
             self.journal.note(Remembered(self.status.running, entry), blobs if number == 0 else ())
         self.snapshots.note(applied.operations)
         self._note_kept()
-        self._note_spent()
+        note_spent(self)
         updated = Updated(self.status.running, applied.operations, self.status.state, applied.content.hash)
         self._note(updated, tuple(blobs), applied=applied.content)
 
@@ -478,63 +444,12 @@ class WorldLoop:
             await self.journal.flush()
         await self._settle()
 
-    def _parked(self, failure: Any, path: str) -> ParkedError:
-        assert self.status.trouble is not None
-        return ParkedError(
-            f"tick {self.status.running} is parked at stage {self.status.trouble.stage}: "
-            f"{getattr(failure, 'sentence', failure)}",
-            path=getattr(failure, "path", path),
-            hint=getattr(failure, "hint", "") or "mend it and run again: the tick goes on with this stage",
-        )
-
-    async def _retry(self) -> None:
-        """Go on with a parked stage: at once when ticks are asked for, when it is time in a life by timers."""
-        trouble = self.status.trouble
-        assert trouble is not None
-        if not self._living:
-            self._note(Retried(trouble.stage))
-            return
-        if not self._patient:
-            raise self._parked(RunError(trouble.error, path=trouble.path), trouble.path)
-        until = None
-        if trouble.transient:
-            self._failures += 1
-            until = self._clock() + self.patience.wait(self._failures)
-            self._root.warn(f"stage {trouble.stage} is tried again in {self.patience.wait(self._failures):g} s")
-        while self.status.trouble is not None and self.stopping is None:
-            asked = trouble.error_type == SuspendedError.__name__
-            over = until is not None and self._clock() >= until
-            if over or (asked and answered(self.journal.effects) - self._answered):
-                self._note(Retried(trouble.stage))
-            else:
-                await self._alarm.wait(until)
-                await self._poll()
-                await self._settle()
-
     async def mend(self, how: str, value: Any = None) -> None:
         """Say how a parked world goes on (see `core.remedy`); durable on return. WorldError when it cannot go on so."""
-        self._mend(how, value)
+        prescribe(self, how, value)
         await self.journal.flush()
         await self._settle()
         self._alarm.ring()
-
-    def _mend(self, how: str, value: Any, taken: tuple[int, ...] = ()) -> None:
-        reads = {name: seat.requires for name, seat in self.seats.items()}
-        step = None if self.status.trouble is None else self.cycle.step(self.status.trouble.stage)
-        facts = remedy(self.cycle, self.status, how, reads, self.name)
-        if how == "edit" and step is not None:
-            self.seats[step.name].check(value, self.cycle.schema, f"{self.name}/{step.name}")
-            if step.name == UPDATE:
-                apply(self.status.content, value)  # what does not apply is refused before anything is noted
-        for fact in facts:
-            if isinstance(fact, OF_EFFECTS):
-                self.journal.effects.append(fact)
-                self._effects.take(fact)
-            self._note(fact, taken=taken)
-            taken = ()
-        if how == "edit" and step is not None:
-            self._root.run.kept = dict(self.status.kept)
-            self._take(step, value, f"{self.name}/{step.name}")
 
     # --- letters
 
@@ -569,57 +484,7 @@ class WorldLoop:
         if self.lost is not None:
             raise self.lost
         if self.letters:
-            await self._read_letters()
-
-    async def _read_letters(self, *, stale: bool = False) -> None:
-        """Take what others posted: actions and commands. A `stop` that waited before the run began is dropped."""
-        self.letters = False
-        for letter in await self.journal.store.inbox(self.journal.stream):
-            data = letter.data if isinstance(letter.data, Mapping) else {}
-            if letter.id in self.journal.taken:
-                continue
-            if letter.kind == "action":
-                self._quiet_since = self._clock()
-                self._note(ActionTaken(str(data.get("text", ""))), taken=(letter.id,))
-            elif letter.kind == ToolAnswered.kind:
-                self._answer(letter)
-            elif letter.kind == "command":
-                self._obey(data, letter.id, stale)
-
-    def _answer(self, letter: Letter) -> None:
-        """A person's answer to an approval. One that cannot be read is dropped: nobody has said yes."""
-        try:
-            fact = fact_of(letter.kind, letter.data, f"{self.name} / letter {letter.id}")
-        except CorruptError as error:
-            self._root.warn(error.sentence)
-            self._drop(letter.id)
-            return
-        self.journal.effects.append(fact)
-        self._effects.take(fact)
-        self._note(fact, taken=(letter.id,))
-
-    def _obey(self, data: Mapping[str, Any], letter: int, stale: bool) -> None:
-        command = data.get("command")
-        if command == "pause" and not self.status.resting:
-            self._note(Paused(), taken=(letter,))
-        elif command == "resume" and self.status.paused:
-            self._note(Resumed(), taken=(letter,))
-        elif command == "step":
-            self._note(Stepped(), taken=(letter,))
-        elif command in REMEDIES:
-            try:
-                self._mend(str(command), data.get("value"), (letter,))
-            except YggdrasilError as error:  # the trouble is another one by now, or the value does not fit
-                self._root.warn(f"{command} came too late or does not fit: {error.sentence}")
-                self._drop(letter)
-        else:
-            if command == "stop" and not stale:
-                self.stopping = self.stopping or "somebody asked for it"
-            self._drop(letter)
-
-    def _drop(self, letter: int) -> None:
-        self.journal.take(letter)
-        self._due = max(self._due, "effect", key=_RANK.__getitem__)
+            await read_letters(self)
 
     async def _rest(self) -> None:
         await self._settle()

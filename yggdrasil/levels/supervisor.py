@@ -60,6 +60,8 @@ class Supervisor:
             raise ConfigError(f"ticks is {ticks!r}", hint="ticks=10, or None")
         if not callable(clock):
             raise ConfigError(f"clock is {type(clock).__name__}, which cannot be called", hint="clock=time.time")
+        if store is not None and not isinstance(store, Store | str):
+            raise ConfigError(f"store is {type(store).__name__}", hint='store="sqlite:///worlds.db"')
         if store is not None:
             open_store(store)  # looks at the words only
         self.store, self.ticks, self.clock = store, ticks, clock
@@ -81,6 +83,8 @@ class Supervisor:
 
     def add(self, what: World | Mapping[str, Any] | str | Path) -> World:
         """Take in one more world, before or while it runs. ConfigError when its name is taken, or it is none."""
+        if not isinstance(what, World | Mapping | str | Path):
+            raise ConfigError(f"{type(what).__name__} is no world", hint='a World, its document, a path or a name')
         if isinstance(what, World):
             world = what
         else:
