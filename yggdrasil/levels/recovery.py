@@ -66,13 +66,19 @@ async def recover(store: Store, stream: str, cycle: Cycle, *, upto: int | None =
     found = await start(store, stream, upto)
     if found is None:
         return None
+    await go_on(found, store, stream, cycle, upto=upto)
+    return found
+
+
+async def go_on(found: Recovered, store: Store, stream: str, cycle: Cycle, *, upto: int | None = None) -> None:
+    """Fold what comes after `found` in its stream into it, to record `upto` or to the end."""
     while True:
         limit = PAGE if upto is None else min(PAGE, upto - found.head)
         records = await store.read(stream, after=found.head, limit=limit)
         for record in records:
             fold_record(found, record, cycle, stream)
         if len(records) < PAGE:
-            return found
+            return
 
 
 async def start(store: Store, stream: str, upto: int | None) -> Recovered | None:
