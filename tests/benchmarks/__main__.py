@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("engine", "agent", "durable", "postgres", "world", "startup", "observe", "memory")
+NAMES = ("engine", "agent", "durable", "postgres", "world", "startup", "observe", "memory", "size")
 
 
 def main() -> int:

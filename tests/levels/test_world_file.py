@@ -20,6 +20,7 @@ from yggdrasil import (
     block,
     register,
 )
+from yggdrasil.core.retention import Keep
 from yggdrasil.levels.stage import Stage
 from yggdrasil.storage.files import to_yaml
 
@@ -86,7 +87,7 @@ def changed(**execution: Any) -> dict[str, Any]:
 async def test_a_document_lives_and_comes_back() -> None:
     world = World.from_config(DOCUMENT)
     assert world.validate() == []
-    assert (world.seed, dict(world.keep)) == (5, {"last": 50})
+    assert (world.seed, world.keep) == (5, Keep(last=50))
     assert world.to_config() == DOCUMENT
     assert World.from_config(json.loads(json.dumps(world.to_config()))).to_config() == DOCUMENT
     async with World.open(DOCUMENT) as live:

@@ -70,6 +70,13 @@ class StreamInfo(Value):
     parent_sequence: int = 0
 
 
+class BlobInfo(Value):
+    """What a listing tells of a blob: its SHA-256 in hex, and how many bytes it has."""
+
+    digest: str
+    size: int
+
+
 class Size(Value):
     """What a stream weighs: its own records, snapshots and letters, not what it shares with what it was forked from.
 
@@ -146,6 +153,7 @@ class Store(ABC):
 
         Kept are the newest two of a stream, those its forks start from, and of older ones so many that a place
         between two of them is at most 1,000 records after one: an older snapshot goes only when that stays so.
+        What `prune` kept stays until it is pruned.
         """
 
     @abstractmethod
@@ -211,6 +219,10 @@ class Store(ABC):
     @abstractmethod
     async def get_blob(self, digest: str) -> bytes:
         """The bytes; CorruptError when they are missing or are not what was put."""
+
+    @abstractmethod
+    async def blobs(self, *, after: str = "", limit: int | None = None) -> list[BlobInfo]:
+        """The blobs whose digests come after `after`, in the order of their digests; their bytes are not checked."""
 
     @abstractmethod
     async def sizes(self, prefix: str = "") -> list[Size]:

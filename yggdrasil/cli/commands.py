@@ -357,3 +357,44 @@ def mcp(
     from yggdrasil.cli.mcp import serve_entries
 
     serve_entries(names, http, host, hosts, bearer, store, overlay)
+
+
+Maybe = Annotated[Optional[str], typer.Argument(metavar="WORLD", help=_KNOWN, autocompletion=_worlds)]  # noqa: UP045
+
+
+@app.command()
+def stats(world: Maybe = None, store: Store = None, as_json: Json = False) -> None:
+    """What a store weighs: its streams with their records, snapshots and forks, its blobs, its files.
+
+    Of a WORLD, it and its forks alone.
+    """
+    from yggdrasil.cli.upkeep import print_stats
+
+    sys.exit(print_stats(world, store, as_json))
+
+
+@app.command()
+def vacuum(world: Maybe = None, store: Store = None, as_json: Json = False) -> None:
+    """Prune worlds as the `keep` of their files says, forget blobs that nothing names, and give the space back.
+
+    The worlds of the store are looked for by their names; WORLD is a file that is not found so. One that runs is not
+    pruned: it does so itself.
+    """
+    from yggdrasil.cli.upkeep import vacuum_store
+
+    sys.exit(vacuum_store(world, store, as_json))
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The store to copy: sqlite:///midgard.db.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="The store to copy into: sqlite:///copy.db.")],
+    as_json: Json = False,
+) -> None:
+    """Copy a store into another: every world and thread with its forks, letters and blobs.
+
+    Worlds may go on meanwhile. Cut off, the same line goes on. What is there already and is another is refused.
+    """
+    from yggdrasil.cli.upkeep import copy as copy_all
+
+    sys.exit(copy_all(source, target, as_json))

@@ -20,6 +20,7 @@ from yggdrasil.core.facts import (
     Opened,
     Parked,
     Paused,
+    Pruned,
     Remembered,
     Resumed,
     Retried,
@@ -119,6 +120,7 @@ class Status(Value):
     position    index of the next step of the tick under way
     proposal    a partial state that was dropped in this tick
     actions     received and not yet given to a tick; `action` the one this tick has
+    pruned      up to which tick the past was pruned; 0 for none
     """
 
     content: Content
@@ -134,6 +136,7 @@ class Status(Value):
     tick_hash: str = ""
     trouble: Trouble | None = None
     paused: bool = False
+    pruned: Pruned = Pruned()
 
 
 def fold(cycle: Cycle, status: Status, fact: Fact, applied: Content | None = None) -> Status:
@@ -176,6 +179,8 @@ def fold(cycle: Cycle, status: Status, fact: Fact, applied: Content | None = Non
             return status.replace(paused=True)
         case Resumed():
             return status.replace(paused=False)
+        case Pruned():
+            return status.replace(pruned=fact)
         case Opened():
             return status.replace(seed=fact.seed, content_hash=fact.content_hash)
     return status  # a stop changes nothing; effects concern the loop alone

@@ -100,6 +100,14 @@ class Finished(Fact):
     tick_hash: str
 
 
+class Pruned(Fact):
+    """The past up to the end of `tick`, which is record `upto`, was pruned: only what was to be kept of it is there."""
+
+    kind: ClassVar[str] = "pruned"
+    tick: int = 0
+    upto: int = 0
+
+
 class Parked(Fact):
     """A stage failed: where, with what, and the digest of its inputs."""
 
@@ -203,7 +211,7 @@ KINDS: dict[str, type[Fact]] = {
     kind.kind: kind
     for kind in (
         Opened, Remembered, ActionTaken, TickBegun, StateDroppedOut, StageSkippedOver, StageDone, Updated, Finished,
-        Parked, Retried, Paused, Resumed, Stopped, EffectBegun, EffectDone, EffectsAbandoned,
+        Pruned, Parked, Retried, Paused, Resumed, Stopped, EffectBegun, EffectDone, EffectsAbandoned,
         ToolAsked, ToolAnswered,
     )
 }  # fmt: skip

@@ -322,6 +322,7 @@ class Opening:
             raise other_seed(self._stream, found.status.seed, self._seed)
         seats = definition.seats()
         self._loop = loop = WorldLoop(definition.name, definition.cycle, seats, journal, found)
+        loop.retention.keep = definition.keep
         self._renewal = spawn(self._renew)
         return LiveWorld(definition, store, self._stream, found, loop)
 

@@ -22,6 +22,7 @@ from yggdrasil.core.facts import (
     Finished,
     Parked,
     Paused,
+    Pruned,
     Remembered,
     Resumed,
     Retried,
@@ -33,10 +34,12 @@ from yggdrasil.core.facts import (
     fact_of,
 )
 from yggdrasil.core.frozen import freeze
+from yggdrasil.core.retention import Keep
 from yggdrasil.core.state import filled
 from yggdrasil.errors import BudgetError, CorruptError, ParkedError, RunError, WorldError
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.recovery import Recovered
+from yggdrasil.levels.retention import Retention
 from yggdrasil.levels.seat import Seat
 from yggdrasil.levels.telling import telling
 from yggdrasil.runtime.call import located
@@ -62,6 +65,7 @@ class WorldLoop:
         self.snapshots = found.snapshots
         journal.effects[:] = found.effects
         journal.written = found.bytes
+        self.retention = Retention(Keep(), cycle, journal.store, journal.stream)
         self.lost: Exception | None = None
         """What took the lease away, when it was lost."""
         self.told = False
@@ -217,10 +221,15 @@ class WorldLoop:
             await self._snapshot()
         elif self._due:
             await self.journal.settle(self._due)
+        if self._due == "tick" and (pruned := await self._prune()) is not None:
+            self._note(pruned)
         self._due = ""
         pending, self._pending = self._pending, []
         for ctx, event, values in pending:
             ctx.emit(event, **values)
+
+    async def _prune(self) -> Pruned | None:
+        return await self.retention.prune(self.status, self.journal.lease, self._caller.run.clock())
 
     async def _snapshot(self) -> None:
         data, blobs = self.snapshots.take(self.status)

@@ -58,25 +58,32 @@ async def begin(name: str, seed: int, sections: Mapping[str, Any], journal: Jour
     return Recovered(status, snapshots, journal.head, [])
 
 
-async def recover(store: Store, stream: str, cycle: Cycle) -> Recovered | None:
-    """Fold a world from its stream; None when the stream is empty.
+async def recover(store: Store, stream: str, cycle: Cycle, *, upto: int | None = None) -> Recovered | None:
+    """Fold a world from its stream, or from its records to `upto`; None when the stream is empty.
 
     CorruptError names a record, blob or tick that is not what was written; nothing is changed by that.
     """
-    found = await _start(store, stream)
+    found = await _start(store, stream, upto)
     if found is None:
         return None
+    await go_on(found, store, stream, cycle, upto=upto)
+    return found
+
+
+async def go_on(found: Recovered, store: Store, stream: str, cycle: Cycle, *, upto: int | None = None) -> None:
+    """Fold what comes after `found` in its stream into it, to record `upto` or to the end."""
     while True:
-        records = await store.read(stream, after=found.head, limit=PAGE)
+        limit = PAGE if upto is None else min(PAGE, upto - found.head)
+        records = await store.read(stream, after=found.head, limit=limit)
         for record in records:
             _fold(found, record, cycle, stream)
         if len(records) < PAGE:
-            return found
+            return
 
 
-async def _start(store: Store, stream: str) -> Recovered | None:
+async def _start(store: Store, stream: str, upto: int | None) -> Recovered | None:
     snapshots = Snapshots()
-    snapshot = await store.snapshot(stream)
+    snapshot = await store.snapshot(stream, at=upto)
     if snapshot is not None:
         path = f"stream {stream} / snapshot {snapshot.sequence}"
         try:

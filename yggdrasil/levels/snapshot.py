@@ -1,7 +1,7 @@
 """Snapshots of a world's status. Sections are blobs; between blobs their operations are carried along.
 
 A section is written anew only when the operations since its last blob outweigh it, and a snapshot is due only when
-the journal has grown by more than the last one weighed: so cost per tick and time to open stay flat.
+the journal has grown by twice what the last one weighed: so cost per tick and time to open stay flat.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from yggdrasil.core.blob import Blob
 from yggdrasil.core.canonical import canonical, digest, parse
 from yggdrasil.core.content import Content, apply, section_of
 from yggdrasil.core.cycle import Status, Trouble
+from yggdrasil.core.facts import Pruned
 from yggdrasil.core.frozen import FrozenDict, freeze
 from yggdrasil.errors import CorruptError, FormatError
 
 FORMAT = 1
 SMALLEST = 32 * 1024
 """Bytes of journal before a snapshot is worth it."""
+GROWTH = 2
+"""How many times its last snapshot's weight the journal grows before the next: what is kept of a growing state is half
+as much again as the state, and opening folds so much at most."""
 
 
 @dataclass(slots=True)
@@ -72,7 +76,7 @@ class Snapshots:
             del self._kept[name]
         data = {**_status_to_json(status), "sections": sections}
         weight = sum(kept.weight for kept in self._kept.values()) + sum(len(blob.data) for blob in blobs)
-        self.threshold = max(SMALLEST, weight + len(canonical(data["state"])))
+        self.threshold = max(SMALLEST, GROWTH * (weight + len(canonical(data["state"]))))
         return data, blobs
 
     async def restore(self, data: Mapping[str, Any], store: Store, path: str) -> Status:
@@ -109,6 +113,7 @@ def _status_to_json(status: Status) -> dict[str, Any]:
         "paused": status.paused,
         "trouble": None if trouble is None else [trouble.stage, trouble.path, trouble.error],
         "history": status.content.history,
+        **({"pruned": [status.pruned.tick, status.pruned.upto]} if status.pruned.tick else {}),
     }
 
 
@@ -124,4 +129,5 @@ def _status_from_json(data: Mapping[str, Any], content: Content) -> Status:
         tick_hash=data["tick_hash"],
         paused=data["paused"],
         trouble=None if trouble is None else Trouble(*trouble),
+        pruned=Pruned(*data.get("pruned", ())),
     )

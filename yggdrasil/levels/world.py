@@ -12,6 +12,7 @@ from yggdrasil.abc.store import Store
 from yggdrasil.core.content import content_of
 from yggdrasil.core.cycle import CANON, DEVELOPMENT, UPDATE, Condition, Cycle, static_problems
 from yggdrasil.core.ports import Port, Spec, port_type
+from yggdrasil.core.retention import Keep
 from yggdrasil.core.state import StateSchema
 from yggdrasil.errors import ConfigError, EndWorldError, Problem, ValidationError, YggdrasilError, close_names
 from yggdrasil.levels.container import Child, Container
@@ -59,7 +60,7 @@ class World(Runnable):
         self.schema = StateSchema()
         self.seed: int | None = None
         self.durability = "effect"
-        self.keep: Mapping[str, Any] = {}
+        self.keep = Keep()
         self.ticks: int | None = None
         self.store: str | None = None
         self.parameters: Mapping[str, Any] = {}
@@ -211,6 +212,13 @@ class World(Runnable):
         if level not in DURABILITY:
             raise ConfigError(f"durability is {level!r}; {close_names(level, DURABILITY)}", path=self.name)
         self.durability = level
+
+    def set_keep(self, last: int | None = None, every: int | None = None, days: float | None = None) -> None:
+        """Which ticks can be gone back to: the last so many, of older ones every so many, none younger than `days`.
+
+        Without any of them all are kept. ConfigError for what is no number of ticks or days.
+        """
+        self.keep = Keep.from_config({"last": last, "every": every, "days": days}, f"{self.name}/keep")
 
     def set_trainable(self, trainable: bool = True, select: str = "**") -> list[str]:
         """Say of the nodes below whose path matches whether training may change them; the paths set."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from yggdrasil.abc.catalog import Found, find
 from yggdrasil.core.config import VERSION
+from yggdrasil.core.retention import Keep
 from yggdrasil.core.secrets import refuse_secrets
 from yggdrasil.errors import ConfigError, YggdrasilError, close_names
 from yggdrasil.levels.node import Node
@@ -148,7 +149,7 @@ _HINTS = {
     "ticks": "ticks: 10",
     "store": 'store: "sqlite:///valley.db"',
     "durability": "durability: effect",
-    "keep": "keep: {last: 50}",
+    "keep": "keep: {last: 50, every: 100, days: 30}",
 }
 
 
@@ -176,6 +177,8 @@ def _read_execution(world: World, execution: Mapping[str, Any], origin: Origin) 
         elif key == "store":
             with located(origin, always=True):
                 world.set_storage(str(value))
+        elif key == "keep":
+            world.keep = Keep.from_config(value, f"{where}/keep")
         else:
             setattr(world, key, value)
 
@@ -280,8 +283,8 @@ def _execution(world: World, refs: bool) -> dict[str, Any]:
             found[key] = getattr(world, key)
     if world.durability != "effect":
         found["durability"] = world.durability
-    if world.keep:
-        found["keep"] = dict(world.keep)
+    if not world.keep.all:
+        found["keep"] = world.keep.to_config()
     if world.limits.capacities:
         found["resources"] = dict(world.limits.capacities)
     return found

@@ -76,10 +76,15 @@ class BlobFolder:
         place.unlink()
         return found.st_size
 
-    def weight(self) -> tuple[int, int]:
-        """How many there are, and their bytes."""
-        sizes = [place.stat().st_size for place in self.folder.glob("??/*") if not place.name.startswith(".")]
-        return len(sizes), sum(sizes)
+    def after(self, digest: str) -> Iterator[tuple[str, int]]:
+        """(digest, size) of those after `digest`, by digest."""
+        for folder in sorted(self.folder.glob("??")):
+            if folder.name < digest[:2]:
+                continue
+            for place in sorted(folder.iterdir()):
+                name = folder.name + place.name
+                if is_digest(name) and name > digest:
+                    yield name, place.stat().st_size
 
     def get(self, digest: str) -> bytes | None:
         """The bytes, unchecked; None when there are none."""

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import anyio
 
-from yggdrasil.abc.store import Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
+from yggdrasil.abc.store import BlobInfo, Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.storage import refusals
 from yggdrasil.storage.blobs import named
@@ -273,6 +273,12 @@ class MemoryStore(Store):
                 raise refusals.missing_blob(digest)
             return self._blobs[digest][0]
 
+    async def blobs(self, *, after: str = "", limit: int | None = None) -> list[BlobInfo]:
+        """Digests and sizes, by digest."""
+        with self._opened():
+            names = sorted(name for name in self._blobs if name > after)[:limit]
+            return [BlobInfo(name, len(self._blobs[name][0])) for name in names]
+
     async def sizes(self, prefix: str = "") -> list[Size]:
         """What each stream weighs."""
         with self._opened():
@@ -389,7 +395,7 @@ def _segments(stream: _Stream | None) -> list[tuple[_Stream, int]]:
 
 def _thin_snapshots(stream: _Stream) -> None:
     newest = sorted(stream.snapshots, reverse=True)[:LOOKED_AT]
-    gone = superfluous(newest, stream.base)
+    gone = superfluous(newest, stream.base, stream.pruned)
     if gone is not None and not any(gone <= base < newest[1] for base in stream.forks):
         del stream.snapshots[gone]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 from yggdrasil.abc.store import Store
 from yggdrasil.errors import ConfigError
@@ -50,6 +51,16 @@ def is_there(url: str | Store | None) -> bool:
     if separator and scheme != "sqlite":
         return True
     return os.path.exists(rest[1:] if separator else url)
+
+
+def bytes_on_disk(url: str) -> int | None:
+    """What a store's files weigh, with its log and its blobs; None for a store that is no file."""
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme != "sqlite":
+        return None
+    path = Path(rest[1:] if separator else url)
+    found = [Path(f"{path}{ending}") for ending in ("", "-wal", "-shm")] + [*Path(f"{path}.blobs").rglob("*")]
+    return sum(file.stat().st_size for file in found if file.is_file())
 
 
 def _plain(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, final
 import anyio
 import anyio.to_thread
 
-from yggdrasil.abc.store import Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
+from yggdrasil.abc.store import BlobInfo, Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.errors import StoreError
 from yggdrasil.storage import postgres_upkeep, refusals
@@ -210,6 +210,10 @@ class PostgresStore(Store):
             return data
 
         return await self._read(get)
+
+    async def blobs(self, *, after: str = "", limit: int | None = None) -> list[BlobInfo]:
+        """Digests and sizes, by digest."""
+        return await self._read(lambda reader: reader.blobs(after, limit))
 
     async def sizes(self, prefix: str = "") -> list[Size]:
         """What each stream weighs."""

@@ -189,7 +189,7 @@ class Ledger:
             "SELECT sequence FROM snapshot WHERE stream = %s ORDER BY sequence DESC LIMIT %s", (stream.id, LOOKED_AT)
         )
         newest = [sequence for (sequence,) in rows.fetchall()]
-        gone = superfluous(newest, stream.base)
+        gone = superfluous(newest, stream.base, stream.pruned)
         if gone is not None:
             self._cursor.execute(
                 "DELETE FROM snapshot WHERE stream = %s AND sequence = %s AND NOT EXISTS"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, final
 
 import anyio
 import anyio.to_thread
 
-from yggdrasil.abc.store import Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
+from yggdrasil.abc.store import BlobInfo, Entry, Lease, Letter, Record, Size, Snapshot, Store, StreamInfo
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.storage import refusals, sqlite_upkeep
 from yggdrasil.storage.blobs import BlobFolder, fits, is_digest
@@ -33,7 +34,7 @@ class SqliteStore(Store):
 
     path       the file; `path.blobs/` beside it holds blobs of more than 64 KiB
     clock      seconds since the epoch, for the time of records and the expiry of leases
-    max_pages  an upper limit of the file in pages (4 KiB); beyond it StoreFullError, and what is there stays readable
+    max_pages  an upper limit of the file in pages of 8 KiB; beyond it StoreFullError, and what is there stays readable
 
     Never blocks the event loop; works on asyncio and trio, and from several loops at once. An
     operation that was handed over is carried out even when the one who waits is cancelled.
@@ -200,6 +201,12 @@ class SqliteStore(Store):
             raise refusals.changed_blob(digest)
         return data
 
+    async def blobs(self, *, after: str = "", limit: int | None = None) -> list[BlobInfo]:
+        """Digests and sizes, by digest: of the database and of the folder."""
+        files = await anyio.to_thread.run_sync(self._files_after, after, limit)
+        rows = await self._read(lambda reader: reader.blobs(after, limit))
+        return [BlobInfo(digest, size) for digest, size in sorted({**dict(files), **dict(rows)}.items())][:limit]
+
     async def sizes(self, prefix: str = "") -> list[Size]:
         """What each stream weighs."""
         return await anyio.to_thread.run_sync(sqlite_upkeep.sizes, self._desk.path, prefix)
@@ -260,6 +267,12 @@ class SqliteStore(Store):
             self._folder.put(digest, data, now)
         except OSError as error:
             raise translate(error, self._folder.place(digest)) from error
+
+    def _files_after(self, digest: str, limit: int | None) -> list[tuple[str, int]]:
+        try:
+            return list(islice(self._folder.after(digest), limit))
+        except OSError as error:
+            raise translate(error, self._folder.folder) from error
 
     def _files_before(self, moment: float) -> list[str]:
         try:

@@ -175,7 +175,8 @@ class Ledger:
             (low, low | MASK, LOOKED_AT),
         )
         newest = [place & MASK for (place,) in rows]
-        gone = superfluous(newest, stream.base)
+        (pruned,) = self.connection.execute("SELECT pruned FROM stream WHERE id = ?", (stream.id,)).fetchone()
+        gone = superfluous(newest, stream.base, pruned)
         if gone is None:
             return
         forked = "SELECT 1 FROM stream WHERE owner = ? AND base >= ? AND base < ? LIMIT 1"

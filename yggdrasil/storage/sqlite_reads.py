@@ -11,6 +11,7 @@ from typing import Any
 from yggdrasil.abc.store import Letter, Record, Size, Snapshot, StreamInfo
 from yggdrasil.errors import CorruptError
 from yggdrasil.storage import refusals
+from yggdrasil.storage.blobs import is_digest
 from yggdrasil.storage.process import Process
 from yggdrasil.storage.record_text import from_text
 from yggdrasil.storage.sqlite_file import BITS, FAULTS, MASK, checksum, translate
@@ -181,6 +182,12 @@ class Reader:
         """The bytes kept in the database, unchecked; None when they are not there."""
         row = self.connection.execute("SELECT data FROM blob WHERE digest = ?", (bytes.fromhex(digest),)).fetchone()
         return None if row is None else bytes(row[0])
+
+    def blobs(self, after: str, limit: int | None) -> list[tuple[str, int]]:
+        """(digest, size) of those kept in the database, by digest."""
+        low = bytes.fromhex(after) if is_digest(after) else after.encode()
+        query = "SELECT lower(hex(digest)), length(data) FROM blob WHERE digest > ? ORDER BY digest LIMIT ?"
+        return self.connection.execute(query, (low, -1 if limit is None else limit)).fetchall()
 
     def _segments(self, stream: str) -> list[tuple[int, int, int, int]]:
         """(owner, after, up to, pruned up to) from the oldest ancestor to the stream itself."""

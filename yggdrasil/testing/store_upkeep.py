@@ -6,7 +6,7 @@ import math
 
 import anyio
 
-from yggdrasil.abc.store import Entry, Record, Size, Snapshot, Store
+from yggdrasil.abc.store import BlobInfo, Entry, Record, Size, Snapshot, Store
 from yggdrasil.errors import ConflictError, CorruptError, LeaseError, PortError, StoreError
 from yggdrasil.testing.doubles import FakeClock
 from yggdrasil.testing.store_words import entries, plain, refused
@@ -107,6 +107,22 @@ async def check_prune_snapshots(store: Store, clock: FakeClock) -> None:
     assert [record.sequence for record in await store.read("a", limit=1)] == [9001]
 
 
+async def check_what_pruning_kept_is_not_thinned(store: Store, clock: FakeClock) -> None:
+    """What pruning kept is not thinned."""
+    await store.append("a", entries(*range(50)))
+    await store.append("a", [], snapshot="at 50")
+    await store.adopt("a", [], snapshots=[Snapshot(place, f"at {place}") for place in (10, 20, 30)])
+    await store.prune("a", 30, snapshots=[10, 20])
+    for _ in range(5):
+        await store.append("a", entries(*range(10)), snapshot="later")
+    assert await store.snapshots("a") == [10, 20, 30, 90, 100]
+    await store.adopt("b", [Record(place, "note", place, 1.0) for place in (20, 30, 31)])
+    await store.adopt("b", [], snapshots=[Snapshot(place, f"at {place}") for place in (10, 20, 30)])
+    for _ in range(5):
+        await store.append("b", entries(*range(10)), snapshot="later")
+    assert await store.snapshots("b") == [10, 20, 30, 71, 81], "the one after a gap is needed to go back"
+
+
 async def check_prune_needs_the_lease(store: Store, clock: FakeClock) -> None:
     """Prune needs the lease."""
     lease = await store.acquire("a", "Kara", seconds=10)
@@ -197,6 +213,19 @@ async def check_vacuum(store: Store, clock: FakeClock) -> None:
     assert await store.put_blob(blobs["gone"]) == digests["gone"]
     assert await store.get_blob(digests["gone"]) == blobs["gone"]
     assert len(await store.read("a")) == 1
+
+
+async def check_listing_blobs(store: Store, clock: FakeClock) -> None:
+    """Listing blobs."""
+    assert await store.blobs() == []
+    sizes = {await store.put_blob(bytes([at]) * size): size for at, size in enumerate((0, 5, 100_000, 70_000, 6, 7))}
+    every = [BlobInfo(digest, sizes[digest]) for digest in sorted(sizes)]
+    assert await store.blobs() == every
+    assert await store.blobs(limit=2) == every[:2]
+    assert await store.blobs(after=every[1].digest, limit=3) == every[2:5]
+    assert await store.blobs(after=every[3].digest) == every[4:]
+    assert await store.blobs(after=every[5].digest) == []
+    assert await store.blobs(limit=0) == []
 
 
 async def check_vacuum_after_prune(store: Store, clock: FakeClock) -> None:
