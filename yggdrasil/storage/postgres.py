@@ -213,7 +213,7 @@ class PostgresStore(Store):
 
     async def blobs(self, *, after: str = "", limit: int | None = None) -> list[BlobInfo]:
         """Digests and sizes, by digest."""
-        return [BlobInfo(digest, int(size)) for digest, size in await self._read(lambda r: r.blobs(after, limit))]
+        return await self._read(lambda reader: reader.blobs(after, limit))
 
     async def sizes(self, prefix: str = "") -> list[Size]:
         """What each stream weighs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from yggdrasil.abc.store import Letter, Record, Size, Snapshot, StreamInfo
+from yggdrasil.abc.store import BlobInfo, Letter, Record, Size, Snapshot, StreamInfo
 from yggdrasil.core.value import Value
 from yggdrasil.errors import CorruptError
 from yggdrasil.storage import refusals
@@ -125,15 +125,6 @@ class Reader:
             found.append(StreamInfo(name, head, holder if lives else "", parent or "", base))
         return found
 
-    def blobs(self, after: str, limit: int | None) -> list[tuple[str, int]]:
-        """(digest, size) by digest."""
-        return self._rows(
-            "SELECT encode(digest, 'hex'), sum(length(data)) FROM blob WHERE digest > %s GROUP BY digest"
-            " ORDER BY digest LIMIT %s",
-            bytes.fromhex(after) if is_digest(after) else after.encode(),
-            limit,
-        )
-
     def inbox(self, stream: str) -> list[Letter]:
         """The letters that wait, oldest first."""
         rows = self._rows(
@@ -163,6 +154,15 @@ class Reader:
             if not rows:
                 return b"".join(parts) if parts else None
             parts.append(bytes(rows[0][0]))
+
+    def blobs(self, after: str, limit: int | None) -> list[BlobInfo]:
+        """Digests and sizes, by digest."""
+        rows = self._rows(
+            "SELECT encode(digest, 'hex'), sum(octet_length(data))::bigint FROM blob WHERE digest > %s"
+            " GROUP BY digest ORDER BY digest LIMIT %s",
+            bytes.fromhex(after) if is_digest(after) else after.encode(), limit,
+        )  # fmt: skip
+        return [BlobInfo(*row) for row in rows]
 
     def snapshots(self, stream: str) -> list[int]:
         """The sequences of the snapshots of the stream and its ancestors, oldest first."""

@@ -134,6 +134,8 @@ _SESSION = """SELECT set_config(name, value, false) FROM (VALUES
     ('search_path', {path}), ('default_transaction_isolation', 'read committed'),
     ('lock_timeout', '{patience}s'), ('statement_timeout', '0'),
     ('idle_in_transaction_session_timeout', '{patience}s'),
+    -- every query here has an index that gives its order; without statistics the planner may sort a million rows
+    ('enable_bitmapscan', 'off'), ('enable_seqscan', 'off'),
     ('tcp_keepalives_idle', '15'), ('tcp_user_timeout', '{patience}000'),
     ('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
         ELSE current_setting('synchronous_commit') END)) AS given (name, value)"""
