@@ -293,3 +293,46 @@ async def test_what_cannot_stand_there_leaves_no_fork() -> None:
                 await live.counterfactual(path, wrong, at=1, name="other")
         assert [info.name for info in await store.streams()] == ["toy"]
     assert downstream(deep(), "author/tell/draft/polish")[0] == "environment/update"
+
+
+async def test_what_a_person_gave_or_left_out_is_replayed_so() -> None:
+    wrong: list[str] = []
+
+    def failing(name: str) -> Any:
+        @block
+        def philosopher(artifacts: dict[str, Any]) -> dict[str, Any]:
+            return _or_fail(name, worlds.philosopher(artifacts))
+
+        @block
+        def update(chronicle: str, world: dict[str, Any]) -> list[dict[str, Any]]:
+            return _or_fail(name, worlds.update(chronicle, world))
+
+        @block
+        def architect(intent: dict[str, Any]) -> dict[str, Any]:
+            return _or_fail(name, worlds.architect(intent))
+
+        return {"philosopher": philosopher, "update": update, "architect": architect}[name]
+
+    def _or_fail(name: str, value: Any) -> Any:
+        if wrong == [name]:
+            raise ValueError(f"{name} has no idea")
+        return value
+
+    async with World.open(toy(**{n: failing(n) for n in ("philosopher", "update", "architect")})) as live:
+        await live.run(ticks=2)
+        for name, value in (
+            ("philosopher", None),
+            ("architect", {"scene": "by hand"}),
+            ("update", [{"op": "replace", "path": "/count/n", "value": 40},
+                        {"op": "add", "path": "/history/-", "value": {"told": "by hand"}}]),
+        ):  # fmt: skip
+            wrong[:] = [name]
+            with pytest.raises(ParkedError):
+                await live.run(ticks=1)
+            await (live.skip() if value is None else live.edit(value))
+            wrong.clear()
+            await live.run(ticks=1)
+            await live.run(ticks=1)
+        assert {"told": "by hand"} in await live.history()
+        found = await live.replay()
+        assert (found.last, found.tick_hash) == (live.tick, live.tick_hash)

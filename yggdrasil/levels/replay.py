@@ -20,6 +20,7 @@ from yggdrasil.core.diff import line, parting
 from yggdrasil.core.facts import OF_EFFECTS, EffectDone, Fact, Finished, StageDone, TickBegun, Updated, fact_of
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ParkedError, ReplayError, YggdrasilError
+from yggdrasil.levels.byhand import helped
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.loop import WorldLoop
 from yggdrasil.levels.past import end_of, last_end, past
@@ -116,7 +117,8 @@ async def _again(definition: World, store: Store, stream: str, status: Status, f
         snapshots = Snapshots()
         snapshots.threshold = sys.maxsize  # none is due
         found = Recovered(status, snapshots, 0, recorded)
-        loop = WorldLoop(definition.name, definition.cycle, definition.seats(), journal, found, around=RecordedEffects)
+        seats, cycle = helped(facts, definition.seats(), definition.cycle)
+        loop = WorldLoop(definition.name, cycle, seats, journal, found, around=RecordedEffects)
         try:
             await loop.run(RunContext(Run(), definition.name), 1, None, None)
         except ParkedError as error:
