@@ -6,20 +6,23 @@ import json
 import random
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
 import pytest
 
-from tests.levels.test_world_processes import die_often
+from tests.levels.test_world_processes import die_often, worlds
 from tests.postgres import postgres
 from yggdrasil import World
+from yggdrasil.storage.copying import copy_store
+from yggdrasil.storage.open import open_store
 
 TICKS = 4
 
 
-def test_killed_five_times_a_world_goes_on_with_the_same_hashes(tmp_path: Path) -> None:
-    die_often("effects", 5, tmp_path, random.Random(5), store=postgres().create())
+def test_killed_three_times_a_world_goes_on_with_the_same_hashes(tmp_path: Path) -> None:
+    die_often("effects", 3, tmp_path, random.Random(5), store=postgres().create())
 
 
 @pytest.mark.long
@@ -60,3 +63,20 @@ def test_midgard_on_postgres_is_killed_and_goes_on(tmp_path: Path) -> None:
     assert "s3cret" not in "".join(said) + rest + errors + more
     assert json.loads(said[0])
     assert anyio.run(hashes, store) == anyio.run(hashes, None)
+
+
+@pytest.mark.anyio
+async def test_a_world_moves_from_a_file_to_postgres_and_back_and_lives_on(tmp_path: Path) -> None:
+    ways = (f"sqlite:///{tmp_path / 'a.db'}", postgres().create(), f"sqlite:///{tmp_path / 'b.db'}")
+    async with World.open(worlds.toy(), store=ways[0]) as world:
+        await world.run(ticks=3)
+    for start, end in pairwise(ways):
+        async with open_store(start) as source, open_store(end) as target:
+            await copy_store(source, target)
+            assert await target.read("toy") == await source.read("toy")
+            assert await target.blobs() == await source.blobs()
+        async with World.open(worlds.toy(), store=end) as world:
+            await world.run(ticks=3)
+    async with World.open(worlds.toy()) as undisturbed, World.open(worlds.toy(), store=ways[-1]) as world:
+        await undisturbed.run(ticks=9)
+        assert (world.tick, world.tick_hash) == (9, undisturbed.tick_hash)

@@ -66,8 +66,11 @@ async def test_letters_are_heard_of_at_once() -> None:
         await store.wait_for_post(0.01)
 
 
-async def test_a_thousand_stores_need_a_handful_of_connections() -> None:
-    url = postgres().create()
+def test_a_thousand_stores_need_a_handful_of_connections() -> None:
+    anyio.run(a_thousand_stores, postgres().create())
+
+
+async def a_thousand_stores(url: str) -> None:
     async with AsyncExitStack() as stack:
         stores = [await stack.enter_async_context(PostgresStore(url)) for _ in range(1000)]
         async with anyio.create_task_group() as group:

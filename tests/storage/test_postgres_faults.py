@@ -22,6 +22,12 @@ CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name = 'yggdrasil' AND datname = current_database()"""
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """One event loop is enough: what fails here is on the far side of the threads."""
+    return "asyncio"
+
+
 class Tally:
     """What writers were told, and what they were not."""
 
@@ -80,7 +86,7 @@ def cut_often(url: str, cuts: int, dice: random.Random) -> None:
 
 
 def test_connections_cut_in_the_middle_of_commits() -> None:
-    cut_often(postgres().create(), 40, random.Random(1))
+    cut_often(postgres().create(), 25, random.Random(1))
 
 
 @pytest.mark.long
@@ -157,7 +163,7 @@ def kill_the_server(server: Postgres, kills: int, dice: random.Random) -> None:
 @pytest.mark.timeout(300)
 def test_the_server_is_killed_in_the_middle_of_appends() -> None:
     with own_postgres() as server:
-        kill_the_server(server, 2, random.Random(3))
+        kill_the_server(server, 1, random.Random(3))
 
 
 @pytest.mark.long

@@ -20,7 +20,7 @@ from yggdrasil.storage.postgres_place import Place
 from yggdrasil.storage.postgres_schema import Connection, connect
 from yggdrasil.storage.watch import Watchers
 
-GAP = 0.01  # seconds between two notices: what happens meanwhile shares the next one
+GAP = 0.05  # seconds between two notices: what happens meanwhile shares the next one
 FALLBACK = 5.0  # seconds until those who wait look by themselves
 RETRY = 1.0  # seconds until the connection is tried again
 ROOM = 7900  # bytes of one notice; one that would be longer concerns everybody

@@ -33,7 +33,8 @@ class Readers:
         try:
             return await one.worker.do(work)
         finally:
-            one.waiting -= 1
+            with self._gate:
+                one.waiting -= 1
 
     def close(self) -> None:
         """Do what was handed over, and close. Blocks."""
