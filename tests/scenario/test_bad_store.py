@@ -69,8 +69,8 @@ def check_screen(done: Done, code: int, *words: str) -> None:
         ("sqlite://w.db", exits.INVALID, "names no file", "sqlite:///world.db", ConfigError),
         ("", exits.INVALID, "names no file", "sqlite:///world.db", ConfigError),
         ("mysql://w", exits.INVALID, "no store is called 'mysql'", "sqlite:///world.db", ConfigError),
-        ("postgres:me:hunter2@h", exits.INVALID, "is no store", "sqlite:///world.db", ConfigError),
-        ("postgres://me:hunter2@h/w", exits.INVALID, "extra `postgres`", "sqlite:///world.db", ConfigError),
+        ("postgres:me:hunter2@h", exits.INVALID, "is no store", "postgresql://user@host/database", ConfigError),
+        ("postgres://me:hunter2@127.0.0.1:9/w", exits.STORE, "cannot be reached", "is the server up?", StoreError),
     ],
 )
 def test_a_store_that_is_none(

@@ -81,7 +81,7 @@ def cut_often(url: str, cuts: int, dice: random.Random) -> None:
 
     anyio.run(main)
     anyio.run(tally.check, url)
-    assert sum(map(len, tally.acknowledged.values())) > cuts * 3
+    assert sum(map(len, tally.acknowledged.values())) > cuts, "it hardly wrote"
     assert sum(map(len, tally.unknown.values())) < cuts * 5, "what can be found out is found out"
 
 

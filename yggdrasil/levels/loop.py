@@ -354,7 +354,7 @@ class WorldLoop:
             if not self._patient:
                 raise parked_error(self, failure, ctx.path) from error
         else:
-            self._failures, self._quiet_since = 0, 0.0
+            self._failures = 0
 
     async def _wait_for_money(self, failure: BudgetError) -> None:
         until = self._budget.refilled_at(self._clock()) if self._living and self._budget is not None else None

@@ -289,7 +289,7 @@ class World(Runnable):
 
         The state contract is proved on the cycle: a stage that reads a block nobody fills before it is an error.
         """
-        problems = [] if self.ended else self._problems()
+        problems = [] if self.ended else sorted(self._problems(), key=lambda p: p.level != "error")
         errors = [p for p in problems if p.level == "error"]
         if strict and errors:
             raise ValidationError([Problem(f"{self.name}/{p.path}", p.sentence, p.hint, p.level) for p in errors])
