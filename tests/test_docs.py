@@ -200,7 +200,7 @@ def test_the_readme_has_the_two_commands() -> None:
     install = "python3 -m venv .venv && .venv/bin/pip install -q -c constraints.txt"
     assert f"{install} . && .venv/bin/yggdrasil run midgard --ticks 5" in lines
     test = next(line for line in lines if "-m pytest" in line)  # what .ci/run takes out of the README
-    assert test == f"{install} -e '.[dev]' && .venv/bin/python -m pytest"
+    assert test == f"{install} -e '.[dev]' && .venv/bin/python -m pytest -n 2"
     assert "readme_command '-m pytest'" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import anyio
 
 from yggdrasil.abc.store import Store
+from yggdrasil.cli.counts import counted
 from yggdrasil.cli.exits import DONE, STORE
 from yggdrasil.cli.failure import shorten
 from yggdrasil.cli.places import locate
@@ -198,7 +199,8 @@ async def _verify(what: str, store: str | None, overlay: str | None, as_json: bo
     if as_json:
         print(json_line(found.to_json()))
     else:
-        looked = f"{found.records} records, {found.ticks} ticks, {found.snapshots} snapshots, {found.blobs} blobs"
+        numbers = {"record": found.records, "tick": found.ticks, "snapshot": found.snapshots, "blob": found.blobs}
+        looked = ", ".join(counted(number, noun) for noun, number in numbers.items())
         damages = [f"damaged: {problem.path}: {problem.sentence}" for problem in found.problems]
         print("\n".join([*shorten(damages), f"{found.name} is {'whole' if found.whole else 'NOT whole'}: {looked}"]))
     return DONE.code if found.whole else STORE.code

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 
 from yggdrasil.abc.store import BlobInfo, Size, Store, StreamInfo
+from yggdrasil.cli.counts import counted
 from yggdrasil.cli.exits import DONE
 from yggdrasil.cli.places import locate
 from yggdrasil.cli.plain import line
@@ -192,7 +193,8 @@ def copy(source: str, target: str, as_json: bool) -> int:
         if isinstance(copied, CopiedBlobs):
             print(f"{copied.blobs:,} blobs of {_bytes(copied.bytes)}{already}")
             return
-        told = f"{copied.records:,} records, {copied.snapshots:,} snapshots, {copied.letters:,} letters{already}"
+        numbers = {"record": copied.records, "snapshot": copied.snapshots, "letter": copied.letters}
+        told = ", ".join(counted(number, noun) for noun, number in numbers.items()) + already
         print(f"{line(copied.stream, 60)}: {told}", flush=True)
 
     anyio.run(_copy, there(source, "yggdrasil copy sqlite:///midgard.db sqlite:///copy.db"), open_store(target), tell)
