@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from yggdrasil.abc.store import Entry
+from yggdrasil.abc.store import Entry, Store
 from yggdrasil.storage.sqlite import SqliteStore
 
 CALLERS = 256
@@ -99,16 +99,16 @@ def bare_thread_awaited(path: Path) -> Kind:
     return block
 
 
-async def append_many(store: SqliteStore, stream: str, count: int) -> None:
+async def append_many(store: Store, stream: str, count: int) -> None:
     for _ in range(count):
         await store.append(stream, [Entry("effect", DATA)])
 
 
-def one_caller(store: SqliteStore) -> Kind:
+def one_caller(store: Store) -> Kind:
     return lambda count: append_many(store, "one", count)
 
 
-def many_callers(store: SqliteStore) -> Kind:
+def many_callers(store: Store) -> Kind:
     async def block(count: int) -> None:
         async with asyncio.TaskGroup() as group:
             for caller in range(CALLERS):

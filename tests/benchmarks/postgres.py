@@ -16,9 +16,8 @@ from contextlib import AsyncExitStack
 
 import psycopg
 
-from tests.benchmarks.durable import CALLERS, DATA, Kind
+from tests.benchmarks.durable import CALLERS, DATA, Kind, many_callers, one_caller
 from tests.postgres import own_postgres
-from yggdrasil.abc.store import Entry
 from yggdrasil.storage.postgres import PostgresStore
 
 
@@ -37,24 +36,6 @@ def bare(url: str, *, autocommit: bool) -> Kind:
                 (time.time(), json.dumps(DATA, separators=(",", ":"))),
             )
             connection.commit()
-
-    return block
-
-
-async def append_many(store: PostgresStore, stream: str, count: int) -> None:
-    for _ in range(count):
-        await store.append(stream, [Entry("effect", DATA)])
-
-
-def one_caller(store: PostgresStore) -> Kind:
-    return lambda count: append_many(store, "one", count)
-
-
-def many_callers(store: PostgresStore) -> Kind:
-    async def block(count: int) -> None:
-        async with asyncio.TaskGroup() as group:
-            for caller in range(CALLERS):
-                group.create_task(append_many(store, f"stream {caller}", count // CALLERS))
 
     return block
 

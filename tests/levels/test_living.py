@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+from tests.levels.toy_world import toy
 from yggdrasil import (
     Agent,
     Budget,
@@ -35,18 +34,6 @@ from yggdrasil.storage.memory import MemoryStore
 from yggdrasil.testing import FakeClock
 
 pytestmark = pytest.mark.anyio
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("toy_world", Path(__file__).with_name("toy_world.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-toy = _load().toy
 
 
 async def soon(holds: Callable[[], bool]) -> None:

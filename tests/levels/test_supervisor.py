@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+from tests.levels import toy_world
+from tests.levels.toy_world import toy
 from yggdrasil import ConfigError, EndWorldError, Supervisor, World, block
 from yggdrasil.abc.store import Entry
 from yggdrasil.core.events import Event, RunFailed, TickFinished, Warned
@@ -17,18 +18,6 @@ from yggdrasil.storage.memory import MemoryStore
 from yggdrasil.storage.sqlite import SqliteStore
 
 pytestmark = pytest.mark.anyio
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("toy_world", Path(__file__).with_name("toy_world.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-toy = _load().toy
 
 
 async def test_each_lives_its_ticks_and_the_store_is_kept_by_one(tmp_path: Path) -> None:
@@ -92,9 +81,9 @@ async def test_named_resources_are_shared_over_worlds() -> None:
 
     def painting(name: str) -> World:
         world = World(name, resources={"gpu": 5})
-        for stage, made in _load().STAGES.items():
+        for stage, made in toy_world.STAGES.items():
             world.add_stage(stage, creator if stage == "creator" else made, limit="gpu" if stage == "creator" else None)
-        world.set_initial_world(_load().CONTENT)
+        world.set_initial_world(toy_world.CONTENT)
         return world
 
     supervisor = Supervisor([painting(f"w{n}") for n in range(8)], resources={"gpu": 2}, ticks=3)

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.levels.toy_world import toy
 from yggdrasil import Agent, Budget, ParkedError, RunContext, ScriptedModel, World, approve, block, pending, tool
 from yggdrasil.core.messages import Reply, ToolCall, Usage, assistant
 from yggdrasil.storage.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("toy_world", Path(__file__).with_name("toy_world.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-toy = _load().toy
 
 
 def smithy(model: ScriptedModel, done: list[str]) -> World:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import re
 import signal
@@ -16,24 +15,13 @@ from typing import Any
 
 import pytest
 
+from tests.levels import toy_world as worlds
 from yggdrasil import CorruptError, LeaseError, World, run_sync
 from yggdrasil.abc.store import Record
 from yggdrasil.storage.open import open_store
 
 SCRIPT = Path(__file__).with_name("toy_world.py")
 TICKS = 30
-
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("toy_world", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-worlds = _load()
 
 
 class Child:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.levels import toy_world as worlds
 from yggdrasil import (
     EffectMismatchError,
     EffectUnknownError,
@@ -28,16 +28,6 @@ from yggdrasil.storage.sqlite import SqliteStore
 pytestmark = pytest.mark.anyio
 
 
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("toy_world", Path(__file__).with_name("toy_world.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-worlds = _load()
 toy = worlds.toy
 
 

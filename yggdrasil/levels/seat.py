@@ -176,8 +176,3 @@ def as_condition(value: Any, path: str) -> Condition:
     if isinstance(value, Sequence) and all(isinstance(block, str) for block in value):
         return tuple(value)
     raise ConfigError(f"{value!r} is no condition", path=path, hint=f"a list of blocks: [{', '.join(BLOCKS[:2])}]")
-
-
-def refuse_action(name: str) -> PortError:
-    """Only development may see what a user does."""
-    return PortError(f"stage {name} is not given actions", path=name)

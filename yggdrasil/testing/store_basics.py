@@ -92,7 +92,7 @@ async def check_nobody_changes_what_is_kept(store: Store, clock: FakeClock) -> N
             kept["list"].append(3)
 
 
-async def check_what_is_not_json_isrefused(store: Store, clock: FakeClock) -> None:
+async def check_what_is_not_json_is_refused(store: Store, clock: FakeClock) -> None:
     """What is not json is refused."""
     itself: list[Any] = []
     itself.append(itself)
