@@ -23,7 +23,7 @@ from yggdrasil.core.remedy import REMEDIES
 from yggdrasil.errors import ConfigError, EndWorldError, PortError, StoreError, WorldError, close_names
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.keeper import LEASE, Keeper
-from yggdrasil.levels.life import Life, Subscription, zone_of
+from yggdrasil.levels.life import Life, Subscription
 from yggdrasil.levels.loop import WorldLoop
 from yggdrasil.levels.recovery import Recovered, begin, recover
 from yggdrasil.levels.snapshot import Snapshots
@@ -333,9 +333,8 @@ class Opening:
         seats = definition.seats()
         self._loop = loop = WorldLoop(
             definition.name, definition.cycle, seats, journal, found, self._clock, timers=definition.timers,
-            zone=zone_of(definition.timers), patience=definition.patience, budget=definition.budget,
+            patience=definition.patience, budget=definition.budget, keep=definition.keep,
         )  # fmt: skip
-        loop.retention.keep = definition.keep
         self._keeper = Keeper.of(store)
         self._keeper.join(loop, self._lease)
         self._live_world = LiveWorld(definition, store, self._stream, found, loop)

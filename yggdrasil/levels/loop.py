@@ -40,7 +40,7 @@ from yggdrasil.core.patience import Patience, transient
 from yggdrasil.core.remedy import answered
 from yggdrasil.core.retention import Keep
 from yggdrasil.core.state import filled
-from yggdrasil.core.timers import Due, Offset, Timers, due, idle_at, utc
+from yggdrasil.core.timers import Due, Timers, due, idle_at
 from yggdrasil.errors import (
     BudgetError,
     RunError,
@@ -49,6 +49,7 @@ from yggdrasil.errors import (
 from yggdrasil.levels.alarm import Alarm
 from yggdrasil.levels.inbox import read_letters
 from yggdrasil.levels.journal import Journal
+from yggdrasil.levels.life import zone_of
 from yggdrasil.levels.mending import parked_error, prescribe, retry
 from yggdrasil.levels.purse import note_spent, open_budget
 from yggdrasil.levels.recovery import Recovered
@@ -66,7 +67,7 @@ GRACE = 1.0
 """Seconds that a run which was let go of may take to end before another one is refused."""
 
 _RANK = {"": 0, "effect": 1, "stage": 2, "tick": 3}
-_USUAL = Patience()
+_USUAL, _ALL = Patience(), Keep()
 
 
 class WorldLoop:
@@ -74,9 +75,9 @@ class WorldLoop:
 
     around     is laid around the effects of each tick
     timers     when a world that lives without being asked for ticks has one; None: tick after tick
-    zone       the time zone of the timers
     patience   how long is waited before a parked stage whose error may pass is tried again, where that is done
     budget     the world's own
+    keep       which ticks can be gone back to
     clock      seconds since the epoch
     """
 
@@ -91,9 +92,9 @@ class WorldLoop:
         around: Callable[[Effects], Effects] | None = None,
         *,
         timers: Timers | None = None,
-        zone: Offset = utc,
         patience: Patience = _USUAL,
         budget: Budget | None = None,
+        keep: Keep = _ALL,
     ) -> None:
         self._around = around
         self.name, self.cycle, self.seats, self.journal = name, cycle, seats, journal
@@ -101,7 +102,7 @@ class WorldLoop:
         self.snapshots = found.snapshots
         journal.effects[:] = found.effects
         journal.written = found.bytes
-        self.retention = Retention(Keep(), cycle, journal.store, journal.stream)
+        self.retention = Retention(keep, cycle, journal.store, journal.stream)
         self.lost: Exception | None = None
         """What took the lease away, when it was lost."""
         self.told = False
@@ -109,7 +110,7 @@ class WorldLoop:
         self.stopping: str | None = None
         self.listeners: tuple[Callable[[Event], None], ...] = ()
         """Who hears the events of every run, besides the hooks of the one who began it."""
-        self.timers, self.zone, self.patience, self.budget = timers, zone, patience, budget
+        self.timers, self.zone, self.patience, self.budget = timers, zone_of(timers), patience, budget
         self._clock = clock
         self._alarm = Alarm(clock)
         self._resumed = found.status.tick > 0 or found.status.running > 0
@@ -123,7 +124,6 @@ class WorldLoop:
         self._living = self._patient = False
         self._failures, self._quiet_since = 0, 0.0
         self._answered: frozenset[str] = frozenset()
-        self._today: Budget | None = None
         self._budget: Budget | None = None
         self._unspent = found.unspent
         self._caller = RunContext(Run(clock=clock), name)

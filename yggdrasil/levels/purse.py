@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yggdrasil.core.budget import Budget
 from yggdrasil.core.facts import Spent
 from yggdrasil.core.frozen import freeze
 from yggdrasil.core.messages import Usage, usage_to_json
@@ -16,10 +17,8 @@ def open_budget(loop: WorldLoop) -> None:
     """The budgets of this run: the world's own, above it the caller's. Of a day: with what was spent on it."""
     budget = loop._caller.budget
     loop._budget = budget if loop.budget is None else loop.budget.under(budget)
-    daily = [each for each in (loop._budget.chain() if loop._budget is not None else ()) if each.per is not None]
-    loop._today = daily[0] if daily else None
     spent = loop.status.spent
-    for each in daily:
+    for each in _daily(loop):
         if spent is not None:
             each.take_up(spent["day"], Usage(**spent["usage"]))
         for moment, usage in loop._unspent:
@@ -29,9 +28,14 @@ def open_budget(loop: WorldLoop) -> None:
 
 def note_spent(loop: WorldLoop) -> None:
     """Where a budget is of a day: what was spent on it so far, with what happened in the stage."""
-    today = loop._today
+    today = next(iter(_daily(loop)), None)
     if today is not None and today.day is not None:
         spent = {"day": today.day, "usage": usage_to_json(today.spent)}
         if loop.status.spent != spent:
             loop._note(Spent(today.day, freeze(spent["usage"])))
         loop._unspent.clear()
+
+
+def _daily(loop: WorldLoop) -> list[Budget]:
+    """The budgets of this run that are of a day, its own first."""
+    return [each for each in (loop._budget.chain() if loop._budget is not None else ()) if each.per is not None]
