@@ -13,13 +13,12 @@ from yggdrasil.abc.store import BlobInfo, Entry, Lease, Letter, Record, Size, Sn
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.errors import StoreError
 from yggdrasil.storage import postgres_upkeep, refusals
+from yggdrasil.storage.asked import Append, Row
 from yggdrasil.storage.blobs import fits, is_digest
-from yggdrasil.storage.postgres_batch import Append, Row
 from yggdrasil.storage.postgres_desk import POST, Desk, Key, Operation, borrow, give_back
 from yggdrasil.storage.postgres_ledger import Ledger
 from yggdrasil.storage.postgres_place import read_url
 from yggdrasil.storage.postgres_reads import Reader
-from yggdrasil.storage.record_text import to_text
 from yggdrasil.storage.watch import Watch
 
 SMALL = 64 * 1024
@@ -265,4 +264,4 @@ class PostgresStore(Store):
 def _row(kind: str, data: Any, stream: str, what: str) -> Row:
     if "\0" in kind:  # no text of PostgreSQL's holds it
         raise StoreError(f"{kind!r} cannot name a kind", path=f"stream {stream}", hint='a printable name: "note"')
-    return Row(kind, to_text(data, "stream", stream, what).encode())
+    return Row.of(kind, data, stream, what)

@@ -7,49 +7,21 @@ looks again when it writes, and whatever is in doubt is asked afresh, under lock
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from psycopg.types.numeric import Int8
 
 from yggdrasil.abc.store import Lease
+from yggdrasil.storage.asked import Append, Row
 from yggdrasil.storage.checksum import BITS, checksum
 from yggdrasil.storage.process import Process
 
-if TYPE_CHECKING:
-    from yggdrasil.storage.postgres_ledger import Ledger
-
-
 _MANY = f"SELECT append_1({', '.join(['%s'] * 14)})"
 _ONE = f"SELECT append_one_1({', '.join(['%s'] * 11)})"
-
-
-@dataclass(slots=True)
-class Row:
-    """An entry, already text; `data` is its UTF-8."""
-
-    kind: str
-    data: bytes
-
-
-@dataclass(slots=True)
-class Append:
-    """What one append asks for, to be called with the ledger."""
-
-    stream: str
-    rows: Sequence[Row]
-    moment: float
-    expect: int | None
-    lease: Lease | None
-    snapshot: Row | None
-    taken: Sequence[int]
-
-    def __call__(self, ledger: Ledger) -> int:
-        """Do it, with everything asked for afresh; the new head."""
-        return ledger.append(self)
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yggdrasil.errors import StoreError, YggdrasilError
-from yggdrasil.storage.postgres_batch import Append
+from yggdrasil.storage.asked import Append
 from yggdrasil.storage.postgres_ear import FAULTS, Ear
 from yggdrasil.storage.postgres_ledger import AgainError, Ledger
 from yggdrasil.storage.postgres_place import Place, lost, translate

@@ -14,8 +14,9 @@ import psycopg
 from yggdrasil.abc.store import Lease
 from yggdrasil.errors import StoreError
 from yggdrasil.storage import refusals
+from yggdrasil.storage.asked import Append, Row
 from yggdrasil.storage.checksum import BITS, checksum
-from yggdrasil.storage.postgres_batch import DUMPERS, Append, Batch, Row, Stream
+from yggdrasil.storage.postgres_batch import DUMPERS, Batch, Stream
 from yggdrasil.storage.postgres_schema import Connection
 from yggdrasil.storage.process import Process, this_process
 from yggdrasil.storage.spacing import LOOKED_AT, superfluous

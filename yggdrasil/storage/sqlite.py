@@ -15,11 +15,11 @@ from yggdrasil.abc.store import BlobInfo, Entry, Lease, Letter, Record, Size, Sn
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.errors import Problem
 from yggdrasil.storage import refusals, sqlite_examine, sqlite_upkeep
+from yggdrasil.storage.asked import Append, Row
 from yggdrasil.storage.blobs import BlobFolder, fits, is_digest
-from yggdrasil.storage.record_text import to_text
 from yggdrasil.storage.sqlite_desk import Desk, Key, borrow, give_back
 from yggdrasil.storage.sqlite_file import translate
-from yggdrasil.storage.sqlite_ledger import Append, Ledger, Row
+from yggdrasil.storage.sqlite_ledger import Ledger
 from yggdrasil.storage.sqlite_reads import Reader
 from yggdrasil.storage.watch import Watch
 
@@ -89,8 +89,8 @@ class SqliteStore(Store):
     ) -> int:
         """Append in one transaction, shared with whoever else is waiting; durable when it returns."""
         refusals.check_name(stream)
-        rows = [_row(entry.kind, entry.data, stream, "entry") for entry in entries]
-        state = None if snapshot is None else _row("", snapshot, stream, "snapshot")
+        rows = [Row.of(entry.kind, entry.data, stream, "entry") for entry in entries]
+        state = None if snapshot is None else Row.of("", snapshot, stream, "snapshot")
         asked = Append(stream, rows, float(self._clock()), expect, lease, state, taken)
         head: int = await self._desk.write(asked, stream)
         return head
@@ -152,7 +152,7 @@ class SqliteStore(Store):
     async def post(self, stream: str, entry: Entry) -> int:
         """Put a letter into the inbox; durable when it returns."""
         refusals.check_name(stream)
-        row = _row(entry.kind, entry.data, stream, "letter")
+        row = Row.of(entry.kind, entry.data, stream, "letter")
         letter: int = await self._desk.write(lambda ledger: ledger.post(stream, row))
         return letter
 
@@ -246,8 +246,8 @@ class SqliteStore(Store):
     async def adopt(self, stream: str, records: Sequence[Record], *, snapshots: Sequence[Snapshot] = ()) -> None:
         """Take over records and snapshots in one transaction."""
         refusals.check_name(stream)
-        rows = [(one.sequence, float(one.time), _row(one.kind, one.data, stream, "record")) for one in records]
-        states = [(one.sequence, _row("", one.data, stream, "snapshot")) for one in snapshots]
+        rows = [(one.sequence, float(one.time), Row.of(one.kind, one.data, stream, "record")) for one in records]
+        states = [(one.sequence, Row.of("", one.data, stream, "snapshot")) for one in snapshots]
         await self._desk.write(lambda ledger: ledger.adopt(stream, rows, states), stream)
 
     async def examine(self) -> list[Problem]:
@@ -299,8 +299,3 @@ class SqliteStore(Store):
         if not fits(digest, data):
             raise refusals.changed_blob(digest)
         return data
-
-
-def _row(kind: str, data: Any, stream: str, what: str) -> Row:
-    text = to_text(data, "stream", stream, what)
-    return Row(kind, text, text.encode())

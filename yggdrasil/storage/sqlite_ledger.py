@@ -14,6 +14,7 @@ from itertools import chain
 from yggdrasil.abc.store import Lease
 from yggdrasil.errors import StoreError
 from yggdrasil.storage import refusals
+from yggdrasil.storage.asked import Append, Row
 from yggdrasil.storage.blobs import BlobFolder
 from yggdrasil.storage.process import Process, this_process
 from yggdrasil.storage.spacing import LOOKED_AT, superfluous
@@ -48,32 +49,6 @@ class Stream:
     token: int
     expires: float
     process: Process
-
-
-@dataclass(slots=True)
-class Row:
-    """An entry, already text."""
-
-    kind: str
-    text: str
-    data: bytes
-
-
-@dataclass(slots=True)
-class Append:
-    """What one append asks for, to be called with the ledger."""
-
-    stream: str
-    rows: Sequence[Row]
-    moment: float
-    expect: int | None
-    lease: Lease | None
-    snapshot: Row | None
-    taken: Sequence[int]
-
-    def __call__(self, ledger: Ledger) -> int:
-        """Do it; the new head."""
-        return ledger.append(self)
 
 
 class Ledger:
