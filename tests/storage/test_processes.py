@@ -168,7 +168,7 @@ def zombies(store_url: str, count: int) -> None:
 
 
 def test_zombies_write_nothing(place: str) -> None:
-    zombies(place, 400)
+    zombies(place, 1_200)  # so many that each process has its turns, whenever it starts
 
 
 @pytest.mark.long
