@@ -80,13 +80,15 @@ async def contend(path: str) -> None:
 
 
 async def zombie(path: str) -> None:
-    """Take the lease whenever it can be had, never renew it, and write until fenced off, again and again."""
+    """Take the lease whenever it can be had, never renew it, sleep past it now and then, and write until fenced off."""
     accepted: list[int] = []
     refused, head, count = 0, 0, int(sys.argv[3])
     async with open_store(path) as store:
+        say("ready")
+        await anyio.to_thread.run_sync(sys.stdin.readline)
         while head < count:
             try:
-                lease = await store.acquire("a", f"holder {os.getpid()}", seconds=0.02)
+                lease = await store.acquire("a", f"holder {os.getpid()}", seconds=0.1)
             except LeaseError:
                 await anyio.sleep(0.002)
                 head = await store.head("a")
@@ -98,6 +100,8 @@ async def zombie(path: str) -> None:
                         "a", [Entry("note", [os.getpid(), lease.token])], expect=head, lease=lease
                     )
                     accepted.append(head)
+                    if len(accepted) % 50 == 0:  # long enough for another to take it: this one is a zombie then
+                        await anyio.sleep(0.15)
                 except LeaseError:
                     refused += 1
                     break
