@@ -37,7 +37,7 @@ FLOORS = {
 
 # What a room may use besides the standard library; a room has its own and all of the floors below.
 THIRD_PARTIES = {
-    "core": {"pydantic", "pydantic_core", "typing_extensions", "jsonpatch", "jsonpointer"},
+    "core": {"pydantic", "pydantic_core", "typing_extensions", "jsonpatch", "jsonpointer", "safetensors"},
     "abc": set(),
     "runtime": {"anyio", "sniffio", "trio", "tenacity", "structlog", "opentelemetry", "httpx2"},
     "storage": {"anyio", "sniffio", "psycopg", "psycopg_pool", "safetensors", "numpy", "yaml"},

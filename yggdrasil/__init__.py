@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from yggdrasil.core.messages import Message, ToolCall, Usage
     from yggdrasil.core.ports import Given, Spec, port
     from yggdrasil.core.result import Result
+    from yggdrasil.core.typed import register_type
     from yggdrasil.errors import (
         AgentError,
         BlockError,
@@ -175,6 +176,7 @@ __all__ = [
     "pending",
     "port",
     "register",
+    "register_type",
     "run_sync",
     "tool",
 ]
@@ -185,6 +187,7 @@ _HOMES = {
     "Answer": "yggdrasil.core.approval",
     "Approval": "yggdrasil.core.approval",
     "Blob": "yggdrasil.core.blob",
+    "register_type": "yggdrasil.core.typed",
     "Block": "yggdrasil.abc.block",
     "Budget": "yggdrasil.core.budget",
     "Event": "yggdrasil.core.events",

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yggdrasil.core.address import matches
-from yggdrasil.core.blob import Blob, attach, detach, is_reference, references
+from yggdrasil.core.blob import Blob, detach, is_reference, references
 from yggdrasil.core.budget import Budget
 from yggdrasil.core.canonical import canonical, derive, digest, parse
 from yggdrasil.core.events import EVENTS, Event, NodeFinished, RunFinished, event_to_json, kind_of
 from yggdrasil.core.messages import Usage
 from yggdrasil.core.result import Result
+from yggdrasil.core.typed import revive
 from yggdrasil.errors import BudgetError, ConfigError, CorruptError, PortError
 
 JSON = st.recursive(
@@ -54,15 +55,15 @@ def test_blobs_leave_and_come_back(value: Any) -> None:
     plain = detach(value, lambda blob: kept.update({blob.digest: blob.data}))
     assert parse(canonical(plain)) == plain
     assert [r["size"] for r in references(plain)][-1] == 1
-    assert attach(plain, kept) == value
+    assert revive(plain, kept) == value
 
 
 def test_data_that_looks_like_a_blob_is_data() -> None:
     for value in ({"$blob": "hello"}, {"$blob": "a" * 64}, {"$blob": 3, "media_type": "x", "size": 1}):
         assert not is_reference(value)
-        assert attach(detach(value, lambda blob: None), {}) == value
+        assert revive(detach(value, lambda blob: None), {}) == value
     with pytest.raises(CorruptError, match="not in the store"):
-        attach(Blob(b"x").reference(), {})
+        revive(Blob(b"x").reference(), {})
 
 
 def test_what_cannot_be_stored_says_where() -> None:

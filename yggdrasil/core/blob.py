@@ -57,9 +57,20 @@ def references(value: Any) -> Iterator[Mapping[str, Any]]:
             yield from references(item)
 
 
-def detach(value: Any, keep: Callable[[Blob], None], path: str = "") -> Any:
+def _refused(value: Any, path: str) -> Any:
+    raise PortError(
+        f"{type(value).__name__} cannot be stored",
+        path=path,
+        hint="return JSON values, or Blob(data, media_type) for bytes",
+    )
+
+
+def detach(
+    value: Any, keep: Callable[[Blob], None], path: str = "", other: Callable[[Any, str], Any] = _refused
+) -> Any:
     """A JSON form of `value`: each Blob is handed to `keep` and replaced by its reference.
 
+    other: gives what stands for a value that is not JSON, from it and its path (in that there may be Blobs again).
     PortError names the path of anything that is not JSON (bytes included).
     """
     if value is None or isinstance(value, str | bool | int):
@@ -75,25 +86,15 @@ def detach(value: Any, keep: Callable[[Blob], None], path: str = "") -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise PortError(f"key {key!r} is {type(key).__name__}, not text", path=path, hint=f"write {str(key)!r}")
-        return {key: detach(item, keep, f"{path}/{key}") for key, item in value.items()}
+        return {key: detach(item, keep, f"{path}/{key}", other) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [detach(item, keep, f"{path}/{i}") for i, item in enumerate(value)]
-    raise PortError(
-        f"{type(value).__name__} cannot be stored",
-        path=path,
-        hint="return JSON values, or Blob(data, media_type) for bytes",
-    )
+        return [detach(item, keep, f"{path}/{i}", other) for i, item in enumerate(value)]
+    return detach(other(value, path), keep, path, other)
 
 
-def attach(value: Any, load: Mapping[str, bytes]) -> Any:
-    """The reverse of `detach`: each reference becomes a Blob with its bytes from `load` (digest -> bytes)."""
-    if is_reference(value):
-        name = value[KEY]
-        if name not in load:
-            raise CorruptError(f"blob {name} is not in the store")
-        return Blob(load[name], value.get("media_type", "application/octet-stream"), name)
-    if isinstance(value, Mapping):
-        return {key: attach(item, load) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [attach(item, load) for item in value]
-    return value
+def attached(reference: Mapping[str, Any], load: Mapping[str, bytes]) -> Blob:
+    """The Blob of a reference, with its bytes from `load` (digest -> bytes)."""
+    name = reference[KEY]
+    if name not in load:
+        raise CorruptError(f"blob {name} is not in the store")
+    return Blob(load[name], reference.get("media_type", "application/octet-stream"), name)

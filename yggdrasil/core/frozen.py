@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from yggdrasil.core.blob import Blob, detach
+from yggdrasil.core.typed import tagged
 from yggdrasil.errors import PortError
 
 
@@ -71,13 +72,16 @@ Keep = Callable[[Blob], None]
 def freeze(value: Any, keep: Keep | None = None, path: str = "") -> Any:
     """The frozen form of a JSON value. What is frozen already is taken as it is.
 
-    Each Blob is handed to `keep` and replaced by its reference. PortError names the place of what is not JSON.
+    Each Blob is handed to `keep` and replaced by its reference; so are typed values, by their tags, where blobs can be
+    kept. PortError names the place of what is not JSON.
     """
     try:
         return _frozen(value, keep)
     except (TypeError, RecursionError, UnicodeError) as error:
         if isinstance(error, TypeError):
-            detach(value, keep or _no_blob, path)  # finds the place and says it
+            if keep is not None:
+                return _frozen(detach(value, keep, path, tagged), None)  # finds the place, or what stands for it
+            detach(value, _no_blob, path)  # finds the place and says it
         hint = "keep text, numbers, lists and mappings"
         raise PortError(f"cannot be stored: {error}", path=path, hint=hint) from error
 

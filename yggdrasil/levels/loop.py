@@ -11,7 +11,7 @@ import anyio.lowlevel
 
 from yggdrasil.abc.context import Run, RunContext
 from yggdrasil.abc.effects import Effects
-from yggdrasil.core.blob import KEY, Blob, attach, references
+from yggdrasil.core.blob import Blob
 from yggdrasil.core.budget import Budget, NewMoney
 from yggdrasil.core.canonical import digest
 from yggdrasil.core.content import apply
@@ -41,6 +41,7 @@ from yggdrasil.core.remedy import answered
 from yggdrasil.core.retention import Keep
 from yggdrasil.core.state import filled
 from yggdrasil.core.timers import Due, Timers, due, idle_at
+from yggdrasil.core.typed import revive, wants
 from yggdrasil.errors import (
     BudgetError,
     RunError,
@@ -372,7 +373,7 @@ class WorldLoop:
         status = self.status
         development = step.name == DEVELOPMENT
         state = {block: await self._block(block) for block in seat.reads if block in status.state}
-        proposal = None if status.proposal is None or not development else await self._with_blobs(status.proposal)
+        proposal = None if status.proposal is None or not development else await self._revived(status.proposal)
         inputs = seat.inputs(state, self.view, status.action if development else None, proposal)
         value = await seat.run(inputs, ctx)
         self._take(step, value, ctx.path)
@@ -418,19 +419,18 @@ class WorldLoop:
         return self._shown.view(self.status.content)
 
     async def _block(self, block: str) -> Any:
-        """A state block as stages see it: blobs with their bytes; what has none is handed out as it is."""
+        """A state block as stages see it: blobs with their bytes, typed values as such; with none, the same object."""
         value = self.status.state[block]
-        known = self._plain.get(block)
-        if known is not value:
-            with_bytes = await self._with_blobs(value)
-            if with_bytes is not value:
-                return with_bytes
+        if self._plain.get(block) is value:
+            return value
+        revived = await self._revived(value)
+        if revived is value:
             self._plain[block] = value
-        return value
+        return revived
 
-    async def _with_blobs(self, value: Any) -> Any:
-        names = sorted({reference[KEY] for reference in references(value)})
-        return attach(value, {name: await self.journal.blob(name) for name in names}) if names else value
+    async def _revived(self, value: Any) -> Any:
+        names = wants(value)
+        return value if names is None else revive(value, {name: await self.journal.blob(name) for name in names})
 
     async def _park(self, step: Step, error: Exception) -> None:
         status = self.status

@@ -13,11 +13,10 @@ import anyio.to_thread
 
 from yggdrasil.abc.model import Delta, Model
 from yggdrasil.abc.store import Store, open_store
-from yggdrasil.core.blob import KEY as BLOB_KEY
-from yggdrasil.core.blob import attach, references
 from yggdrasil.core.facts import EffectDone, EffectsAbandoned, Fact, fact_of
 from yggdrasil.core.frozen import thaw
 from yggdrasil.core.messages import Reply, Request
+from yggdrasil.core.typed import revive, wants
 from yggdrasil.errors import ConfigError, ModelRequestError
 from yggdrasil.models.recording import Recorded, checked_reply, excerpt, identity, read_recording
 from yggdrasil.models.scripted import tell
@@ -180,8 +179,8 @@ def _abandons(fact: Fact, done: EffectDone) -> bool:
 
 
 async def _whole(store: Store, result: Any) -> Any:
-    names = {reference[BLOB_KEY] for reference in references(result)}
-    return attach(result, {name: await store.get_blob(name) for name in sorted(names)}) if names else thaw(result)
+    names = wants(result)
+    return thaw(result) if names is None else revive(result, {name: await store.get_blob(name) for name in names})
 
 
 def replay(source: str, *, match: Match = "digest", model: str | None = None) -> Model:

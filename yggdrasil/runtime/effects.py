@@ -14,8 +14,7 @@ from yggdrasil import errors
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.effects import Effect, Effects
 from yggdrasil.core.approval import Answer, Approval, approval_id
-from yggdrasil.core.blob import KEY as BLOB_KEY
-from yggdrasil.core.blob import Blob, attach, detach, references
+from yggdrasil.core.blob import Blob, detach
 from yggdrasil.core.canonical import digest
 from yggdrasil.core.facts import (
     EffectBegun,
@@ -27,6 +26,7 @@ from yggdrasil.core.facts import (
     ToolAsked,
 )
 from yggdrasil.core.frozen import thaw
+from yggdrasil.core.typed import revive, tagged, wants
 from yggdrasil.errors import BlockError, EffectMismatchError, EffectUnknownError, StoreError, WorldError, YggdrasilError
 
 Place = tuple[str, int]
@@ -164,7 +164,7 @@ class JournalEffects(Effects):
                 await self._recorder.record(EffectsAbandoned(self.scope, path, ordinal), now=True)
             raise
         blobs: list[Blob] = []
-        plain = detach(effect.encode(result), blobs.append, f"{path} / effect {ordinal}")
+        plain = detach(effect.encode(result), blobs.append, f"{path} / effect {ordinal}", tagged)
         failed = tuple(f for f in self._failed.pop(place, ()) if f["request"] != request)
         done = EffectDone(self.scope, path, ordinal, request, effect.kind, plain, failed or None)
         await self._recorder.record(done, blobs)
@@ -185,10 +185,10 @@ class JournalEffects(Effects):
         )
 
     async def _attached(self, result: Any) -> Any:
-        names = {reference[BLOB_KEY] for reference in references(result)}
-        if not names:
+        names = wants(result)
+        if names is None:
             return thaw(result)
-        return attach(result, {name: await self._recorder.blob(name) for name in sorted(names)})
+        return revive(result, {name: await self._recorder.blob(name) for name in names})
 
     def _issue(self, path: str) -> int:
         free = self._free.get(path)
