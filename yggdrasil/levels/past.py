@@ -6,7 +6,7 @@ histories part is found by bisection too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from yggdrasil.abc.store import Record, Store
@@ -55,7 +55,7 @@ async def end_of(store: Store, stream: str, tick: int) -> TickEnd:
         raise WorldError(f"{tick!r} is no tick", path=stream, hint="at(120)")
     if tick == 0:
         return await _beginning(store, stream)
-    found = await _search(store, stream, lambda end: end.tick - tick)
+    found = await _search(store, stream, tick)
     if isinstance(found, TickEnd):
         return found
     raise not_there(stream, tick, [end.tick for end in found if end is not None])
@@ -75,11 +75,10 @@ async def last_end(store: Store, stream: str, upto: int | None = None) -> TickEn
     window = NEAR
     while True:
         after = max(head - window, 0)
-        found: TickEnd | None = None
-        while (end := await _next_end(store, stream, after if found is None else found.sequence, head)) is not None:
-            found = end
-        if found is not None:
-            return found
+        ends = await store.read(stream, after=after, limit=head - after, kinds=(Finished.kind,)) if head else []
+        ends = [record for record in ends if record.sequence <= head]
+        if ends:
+            return _end(stream, ends[-1])
         if after == 0:
             return await _beginning(store, stream)
         window *= 8
@@ -106,36 +105,41 @@ async def _beginning(store: Store, stream: str) -> TickEnd:
             return TickEnd(0, last, content_hash, state_hash({}), "")
 
 
-Order = Callable[[TickEnd], int]
-"""Below 0: the tick looked for ended later; above 0: earlier; 0: this is it."""
+async def _search(store: Store, stream: str, tick: int) -> TickEnd | tuple[TickEnd | None, TickEnd | None]:
+    """Where a tick ended, or the ends of its neighbours below and above. Each look reads one finished record.
 
-
-async def _search(store: Store, stream: str, order: Order) -> TickEnd | tuple[TickEnd | None, TickEnd | None]:
-    """The end that `order` looks for, or its neighbours below and above. Each look reads one finished record."""
+    Ticks are about equally long, so a place is guessed from those known; every third look halves what is left.
+    """
     low, high = 0, await store.head(stream)
     below: TickEnd | None = None
     above: TickEnd | None = None
-    while high - low > NEAR:
-        middle = (low + high) // 2
-        end = await _next_end(store, stream, middle, high)
+    looks = 0
+    while low < high:
+        place = _guess(tick, below, above) if looks % 3 else (low + high) // 2
+        looks += 1
+        place = min(max(place, low), high - 1)
+        end = await _next_end(store, stream, place, high)
         if end is None:
-            high = middle
-            continue
-        side = order(end)
-        if side == 0:
+            high = place
+        elif end.tick == tick:
             return end
-        if side < 0:
+        elif end.tick < tick:
             low, below = end.sequence, end
         else:
-            high, above = middle, end
-    while (end := await _next_end(store, stream, low, high)) is not None:
-        side = order(end)
-        if side == 0:
-            return end
-        if side > 0:
-            return below, end
-        low, below = end.sequence, end
+            high, above = place, end
     return below, above
+
+
+def _guess(tick: int, below: TickEnd | None, above: TickEnd | None) -> int:
+    """A record of the tick, as long as ticks are as long as those between the two, or as all before."""
+    near = above if below is None or (above is not None and above.tick - tick < tick - below.tick) else below
+    if near is None:
+        return 0
+    if below is not None and above is not None:
+        pace = (above.sequence - below.sequence) / (above.tick - below.tick)
+    else:
+        pace = near.sequence / near.tick
+    return int(near.sequence + (tick - near.tick - 0.5) * pace)
 
 
 async def _next_end(store: Store, stream: str, after: int, upto: int) -> TickEnd | None:
