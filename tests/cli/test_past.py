@@ -58,6 +58,10 @@ def test_a_world_is_read_forked_compared_replayed_and_verified(yggdrasil: Comman
     assert other.code == exits.FAILED.code
     assert "midgard/creator: tick 1" in other.err
 
+    assert yggdrasil("fork", "midgard", "--at", "0", "--as", "unborn", *TEXT).code == 0
+    nothing = yggdrasil("replay", "unborn", *TEXT, "--store", "midgard.db")
+    assert (nothing.code, "nothing to replay" in nothing.out) == (0, True)
+
     whole = yggdrasil("verify", "midgard", *TEXT)
     assert whole.code == 0
     assert "midgard is whole" in whole.out

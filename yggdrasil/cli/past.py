@@ -180,6 +180,9 @@ async def _replay(
     if as_json:
         print(json_line(found.values()))
         return
+    if found.last < found.first:
+        print(f"{found.name}: no tick is finished yet: there is nothing to replay")
+        return
     print(f"{found.name}: ticks {found.first} to {found.last} come out as they were recorded")
     print(f"{found.stages} stages ran, {found.effects} effects were given back, nothing was asked; {found.tick_hash}")
 
