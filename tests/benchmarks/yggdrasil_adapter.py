@@ -138,9 +138,7 @@ async def growth(store, steps, mark):
 
 
 def _url(store):
-    if "sqlite" not in store:
-        raise NotImplementedError
-    return "sqlite:///" + store["sqlite"]
+    return "sqlite:///" + store["sqlite"] if "sqlite" in store else store["postgres"]
 
 
 async def world(agents, steps, model_called, mark):
