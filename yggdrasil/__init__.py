@@ -187,7 +187,6 @@ _HOMES = {
     "Answer": "yggdrasil.core.approval",
     "Approval": "yggdrasil.core.approval",
     "Blob": "yggdrasil.core.blob",
-    "register_type": "yggdrasil.core.typed",
     "Block": "yggdrasil.abc.block",
     "Budget": "yggdrasil.core.budget",
     "Event": "yggdrasil.core.events",
@@ -222,6 +221,7 @@ _HOMES = {
     "pending": "yggdrasil.runtime.approvals",
     "port": "yggdrasil.core.ports",
     "register": "yggdrasil.runtime.registry",
+    "register_type": "yggdrasil.core.typed",
     "run_sync": "yggdrasil.runtime.call",
     "tool": "yggdrasil.runtime.function",
 }

@@ -143,6 +143,21 @@ def test_registered_types_and_their_versions() -> None:
         revive({"$type": "moment", "version": 3, "value": {}}, {})
 
 
+class Cloud:
+    """A registered type that holds an array, bytes and a model."""
+
+    def __init__(self, points: Any, picture: Blob, item: Item) -> None:
+        self.points, self.picture, self.item = points, picture, item
+
+
+def test_a_registered_type_holds_arrays_bytes_and_models() -> None:
+    register_type(Cloud, name="cloud", encode=lambda c: vars(c), decode=lambda v: Cloud(**v))
+    back = to_and_fro([Cloud(np.eye(2), Blob(b"x"), Item(name="egg", cost=1.0))])[0]
+    assert (back.points.tolist(), back.picture, back.item) == ([[1, 0], [0, 1]], Blob(b"x"), Item(name="egg", cost=1.0))
+    with pytest.raises(PortError, match="nan is not JSON"):
+        freeze(Cloud(math.nan, Blob(b"x"), Item(name="egg", cost=1.0)), print)
+
+
 def test_nothing_is_imported_because_a_text_names_it() -> None:
     for name in ("antigravity:Model", "os:system", "yggdrasil:Blob", "tests.core.test_typed:Point.x", ""):
         with pytest.raises(ConfigError, match="no such type is loaded"):

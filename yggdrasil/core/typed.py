@@ -16,7 +16,7 @@ from pydantic_core import PydanticSerializationError, ValidationError, to_json
 
 from yggdrasil.core.arrays import ARRAYS, array_from, array_kind, array_to
 from yggdrasil.core.blob import KEY as BLOB_KEY
-from yggdrasil.core.blob import attached, is_reference
+from yggdrasil.core.blob import attached, detach, is_reference
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, CorruptError, PortError
 
@@ -123,7 +123,7 @@ def tagged(value: Any, path: str) -> dict[str, Any]:
         again = kind.encode(kind.decode(plain))
     except Exception as error:  # whatever a user's encoder or a model's validator says
         raise PortError(f"{kind.name} cannot be stored: {_first(error)}", path=path) from error
-    if not _same(again, plain):
+    if not _same(again, plain, path):
         raise PortError(f"{kind.name} would not come back as it is", path=path, hint="store what decode gives back")
     return {KEY: kind.name, VERSION: kind.version, VALUE: plain}
 
@@ -187,11 +187,14 @@ def _load(kind: type[BaseModel]) -> Callable[[Any], Any]:
     return lambda value: kind.__pydantic_validator__.validate_json(to_json(value, inf_nan_mode="constants"))
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: Any, other: Any, path: str) -> bool:
     try:
-        return bool(one == other) or repr(one) == repr(other)  # NaN is not itself; the walk that follows refuses it
-    except (TypeError, ValueError):
-        return False
+        if one == other:
+            return True
+    except ValueError:  # arrays inside do not say whether they are equal
+        pass
+    first, second = (detach(form, lambda blob: None, path, tagged) for form in (one, other))
+    return bool(first == second)
 
 
 def _first(error: Exception) -> str:

@@ -41,7 +41,6 @@ from yggdrasil.core.remedy import answered
 from yggdrasil.core.retention import Keep
 from yggdrasil.core.state import filled
 from yggdrasil.core.timers import Due, Timers, due, idle_at
-from yggdrasil.core.typed import revive, wants
 from yggdrasil.errors import (
     BudgetError,
     RunError,
@@ -60,6 +59,7 @@ from yggdrasil.levels.shown import ShownContent
 from yggdrasil.levels.telling import telling
 from yggdrasil.runtime.call import located
 from yggdrasil.runtime.effects import JournalEffects
+from yggdrasil.runtime.revive import revived
 
 POLL = 0.25
 """Seconds between two looks into the inbox."""
@@ -373,7 +373,7 @@ class WorldLoop:
         status = self.status
         development = step.name == DEVELOPMENT
         state = {block: await self._block(block) for block in seat.reads if block in status.state}
-        proposal = None if status.proposal is None or not development else await self._revived(status.proposal)
+        proposal = await revived(status.proposal, self.journal.blob) if development else None
         inputs = seat.inputs(state, self.view, status.action if development else None, proposal)
         value = await seat.run(inputs, ctx)
         self._take(step, value, ctx.path)
@@ -423,14 +423,10 @@ class WorldLoop:
         value = self.status.state[block]
         if self._plain.get(block) is value:
             return value
-        revived = await self._revived(value)
-        if revived is value:
+        whole = await revived(value, self.journal.blob)
+        if whole is value:
             self._plain[block] = value
-        return revived
-
-    async def _revived(self, value: Any) -> Any:
-        names = wants(value)
-        return value if names is None else revive(value, {name: await self.journal.blob(name) for name in names})
+        return whole
 
     async def _park(self, step: Step, error: Exception) -> None:
         status = self.status

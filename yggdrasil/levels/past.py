@@ -34,7 +34,7 @@ from yggdrasil.errors import CorruptError, StoreError, WorldError
 from yggdrasil.levels.recovery import Recovered, recover, start
 
 NEAR = 64
-"""So few records are walked through rather than bisected."""
+"""So many records are looked through first for the last tick's end."""
 
 PAGE = 500
 

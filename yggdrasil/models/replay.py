@@ -16,11 +16,11 @@ from yggdrasil.abc.store import Store, open_store
 from yggdrasil.core.facts import EffectDone, EffectsAbandoned, Fact, fact_of
 from yggdrasil.core.frozen import thaw
 from yggdrasil.core.messages import Reply, Request
-from yggdrasil.core.typed import revive, wants
 from yggdrasil.errors import ConfigError, ModelRequestError
 from yggdrasil.models.recording import Recorded, checked_reply, excerpt, identity, read_recording
 from yggdrasil.models.scripted import tell
 from yggdrasil.runtime.providers import providers
+from yggdrasil.runtime.revive import revived
 from yggdrasil.storage.open import is_there
 
 Match = Literal["digest", "order"]
@@ -179,8 +179,8 @@ def _abandons(fact: Fact, done: EffectDone) -> bool:
 
 
 async def _whole(store: Store, result: Any) -> Any:
-    names = wants(result)
-    return thaw(result) if names is None else revive(result, {name: await store.get_blob(name) for name in names})
+    whole = await revived(result, store.get_blob)
+    return thaw(result) if whole is result else whole
 
 
 def replay(source: str, *, match: Match = "digest", model: str | None = None) -> Model:

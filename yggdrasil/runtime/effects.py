@@ -26,8 +26,9 @@ from yggdrasil.core.facts import (
     ToolAsked,
 )
 from yggdrasil.core.frozen import thaw
-from yggdrasil.core.typed import revive, tagged, wants
+from yggdrasil.core.typed import tagged
 from yggdrasil.errors import BlockError, EffectMismatchError, EffectUnknownError, StoreError, WorldError, YggdrasilError
+from yggdrasil.runtime.revive import revived
 
 Place = tuple[str, int]
 
@@ -185,10 +186,8 @@ class JournalEffects(Effects):
         )
 
     async def _attached(self, result: Any) -> Any:
-        names = wants(result)
-        if names is None:
-            return thaw(result)
-        return revive(result, {name: await self._recorder.blob(name) for name in names})
+        whole = await revived(result, self._recorder.blob)
+        return thaw(result) if whole is result else whole
 
     def _issue(self, path: str) -> int:
         free = self._free.get(path)
