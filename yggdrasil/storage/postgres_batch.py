@@ -21,7 +21,12 @@ from yggdrasil.storage.checksum import BITS, checksum
 from yggdrasil.storage.process import Process
 
 _MANY = f"SELECT append_1({', '.join(['%s'] * 14)})"
-_ONE = f"SELECT append_one_1({', '.join(['%s'] * 11)})"
+
+# a record of one stream: what most transactions hold when few write
+ONE = f"SELECT append_one_1({', '.join(f'${i}' for i in range(1, 12))})"
+ONE_TYPES = (20, 20, 20, 20, 20, 20, 20, 25, 701, 20, 17)  # bigint, text, double precision, bytea
+_ONE_WHOLE = struct.Struct("!q").pack
+_ONE_REAL = struct.Struct("!d").pack
 
 
 @dataclass(slots=True)
@@ -101,13 +106,17 @@ class Batch:
         self.sums.append(checksum(stream << BITS | sequence, row.kind, moment, row.data))
         self.datas.append(row.data)
 
+    def one(self, writer: int, turn: int) -> list[bytes] | None:
+        """The values of `ONE` in binary, when it is but one record of one stream."""
+        if not (len(self.streams) == len(self.moves) == 1) or self.taken:
+            return None
+        ((stream, move),) = self.moves.items()
+        numbers = map(_ONE_WHOLE, (writer, turn, stream, *move, self.sequences[0]))
+        return [*numbers, self.kinds[0], _ONE_REAL(self.times[0]), _ONE_WHOLE(self.sums[0]), self.datas[0]]
+
     def call(self, writer: int, turn: int) -> tuple[str, tuple[Any, ...]]:
-        """The one call that writes it, with its values."""
-        if len(self.streams) == len(self.moves) == 1 and not self.taken:
-            ((stream, move),) = self.moves.items()
-            # Int8 always: by itself the driver gives small numbers other types, and so prepares many statements
-            numbers = map(Int8, (writer, turn, stream, *move, self.sequences[0]))
-            return _ONE, (*numbers, self.kinds[0].decode(), self.times[0], Int8(self.sums[0]), self.datas[0])
+        """The call that writes whatever it is, with its values."""
+        # Int8 always: by itself the driver gives small numbers other types, and so prepares many statements
         return _MANY, (Int8(writer), Int8(turn), *self._columns())
 
     def _columns(self) -> tuple[Any, ...]:

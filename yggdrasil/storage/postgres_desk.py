@@ -72,7 +72,7 @@ class Desk:
         self.watchers = Watchers()
         self._readers = Readers(place)
         self._ear = Ear(place, self.watchers)
-        self._writes = Worker("yggdrasil-postgres-writer", self._commit_together)
+        self._writes = Worker("yggdrasil-postgres-writer", self._commit_together, begin=self._begin)
 
     def write(self, work: Append | Operation) -> Coroutine[Any, Any, Any]:
         """Do `work` in the next transaction and return when it is durable; then those who watch its stream wake."""
@@ -135,14 +135,9 @@ class Desk:
         raise StoreError("other processes write the same streams all the time", path=self.place.shown, hint="try again")
 
     def _try(self, ledger: Ledger, jobs: list[Job]) -> None:
-        appends = [job.work for job in jobs if isinstance(job.work, Append)]
-        heads = ledger.admit(appends) if len(appends) == len(jobs) else None
-        if heads is not None:
-            # before it is sent: when the answer is lost, this is what holds if it was carried out
-            for job, head in zip(jobs, heads, strict=True):
-                job.result, job.error = head, None
-            if ledger.send():
-                return
+        begun, jobs[0].begun = jobs[0].begun, False
+        if ledger.finish() if begun else self._admit(ledger, jobs) and ledger.send():
+            return
         ledger.begin(sorted(_streams(jobs)))
         for job in jobs:
             try:
@@ -153,6 +148,19 @@ class Desk:
             ledger.leave()
         else:
             ledger.commit()
+
+    def _admit(self, ledger: Ledger, jobs: list[Job]) -> bool:
+        appends = [job.work for job in jobs if isinstance(job.work, Append)]
+        heads = ledger.admit(appends) if len(appends) == len(jobs) else None
+        # before it is sent: when the answer is lost, this is what holds if it was carried out
+        for job, head in zip(jobs, heads or (), strict=heads is not None):
+            job.result, job.error = head, None
+        return heads is not None
+
+    def _begin(self, job: Job) -> bool:
+        # on the thread of the one who asks: the server is at work while the writing thread wakes up
+        ledger = self._ledger
+        return ledger is not None and self._admit(ledger, [job]) and ledger.start()
 
     def _undo(self, ledger: Ledger) -> None:
         ledger.forget()

@@ -16,7 +16,8 @@ from yggdrasil.errors import StoreError
 from yggdrasil.storage import refusals
 from yggdrasil.storage.asked import Append, Row
 from yggdrasil.storage.checksum import BITS, checksum
-from yggdrasil.storage.postgres_batch import DUMPERS, Batch, Stream
+from yggdrasil.storage.postgres_batch import DUMPERS, ONE, ONE_TYPES, Batch, Stream
+from yggdrasil.storage.postgres_call import Call, roll_back
 from yggdrasil.storage.postgres_schema import Connection
 from yggdrasil.storage.process import Process, this_process
 from yggdrasil.storage.spacing import LOOKED_AT, superfluous
@@ -38,7 +39,7 @@ class AgainError(Exception):
 class Ledger:
     """The operations on one writing connection.
 
-    `admit` and `send`; or `begin`, any number of operations, then `commit` or `rollback`. Each transaction carries the
+    `admit`, then `send` or its two halves `start` and `finish`; or `begin`, any number of operations, then `commit` or `rollback`. Each transaction carries the
     number of its turn: when the connection is lost in a commit, the next one reads it and so knows what became of it.
     """
 
@@ -47,6 +48,7 @@ class Ledger:
         for kind, dumper in DUMPERS:
             connection.adapters.register_dumper(kind, dumper)
         self._cursor = connection.cursor(binary=True)
+        self._one_record = Call(connection, "yggdrasil_one", ONE, ONE_TYPES)
         self._known: dict[str, Stream] = {}
         self._locked: dict[str, Stream | None] = {}
         self._batch = Batch()
@@ -83,8 +85,30 @@ class Ledger:
             heads.append(self._batch.add(stream, one))
         return heads
 
+    def start(self) -> bool:
+        """Send what was admitted, if that can be done without waiting: then `finish` must follow."""
+        values = self._batch.one(self.writer, self.turn + 1)
+        if values is None:
+            return False
+        self.turn += 1
+        self._one_record.start(values)
+        return True
+
+    def finish(self) -> bool:
+        """Wait for what was sent, one transaction; False, and nothing is written, when in doubt."""
+        try:
+            self._one_record.finish()
+        except psycopg.Error as error:
+            if not self.doubts(error):
+                raise
+            return False
+        self._remember()
+        return True
+
     def send(self) -> bool:
         """Write what was admitted in one call, which is one transaction; False, and nothing is, when in doubt."""
+        if self.start():
+            return self.finish()
         self.turn += 1
         try:
             self._cursor.execute(*self._batch.call(self.writer, self.turn))
@@ -101,11 +125,12 @@ class Ledger:
         self._locked = dict.fromkeys(names)
         self._batch = Batch()
         with self.connection.pipeline():
-            self.connection.execute("BEGIN")
+            # not prepared: when one before it fails, the driver takes it for prepared, and the server does not
+            self.connection.execute("BEGIN", prepare=False)
             rows = self.connection.cursor(binary=True).execute(
                 f"{_STREAM} WHERE name = ANY(%s) ORDER BY id FOR UPDATE", (list(names),)
             )
-            now = self.connection.cursor(binary=True).execute(_NOW)
+            now = self.connection.cursor(binary=True).execute(_NOW, prepare=False)
         self._locked |= {row[0]: _stream(row) for row in rows.fetchall()}
         self.now = (now.fetchone() or (0.0,))[0]
 
@@ -113,7 +138,7 @@ class Ledger:
         """Write what was appended, and make everything durable."""
         with self.connection.pipeline():
             self._cursor.execute(*self._batch.call(self.writer, self.turn))
-            self.connection.execute("COMMIT")
+            self.connection.execute("COMMIT", prepare=False)
         self._remember()
 
     def leave(self) -> None:
@@ -133,7 +158,7 @@ class Ledger:
     def rollback(self) -> None:
         """Undo everything since `begin`."""
         if not self.connection.broken and self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            self.connection.execute("ROLLBACK")
+            roll_back(self.connection)
 
     def doubts(self, error: BaseException) -> bool:
         """Whether others got in the way, so that the transaction, which has ended, is to begin anew."""

@@ -97,14 +97,20 @@ def wake(waiters: Sequence[Waiter]) -> None:
 
 
 class Job:
-    """Work for a thread, and its outcome. `waiter` is None when nobody waits; `touches` names what it changes."""
+    """Work for a thread, and its outcome.
 
-    __slots__ = ("error", "result", "touches", "waiter", "work")
+    waiter    None when nobody waits
+    touches   names what it changes
+    begun     it was begun already on the thread of the one who asks
+    """
+
+    __slots__ = ("begun", "error", "result", "touches", "waiter", "work")
 
     def __init__(self, work: Callable[[Any], Any], waiter: Waiter | None, touches: str = "") -> None:
         self.work = work
         self.waiter = waiter
         self.touches = touches
+        self.begun = False
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -113,22 +119,35 @@ def _nothing() -> None:
     return None
 
 
+def _not(job: Job) -> bool:
+    return False
+
+
 class Worker:
-    """The thread. `carry_out(jobs)` does a batch; `idle()` is called every `pause` seconds without a job, if given."""
+    """The thread.
+
+    carry_out   does a batch
+    begin       begins what can be begun without waiting, on the thread of the one who asks, and says whether it did;
+                called only while nothing else is under way; such a job is a batch of its own
+    idle        is called every `pause` seconds without a job, if given
+    """
 
     def __init__(
         self,
         name: str,
         carry_out: Callable[[list[Job]], None],
         *,
+        begin: Callable[[Job], bool] = _not,
         idle: Callable[[], None] = _nothing,
         pause: Callable[[], float | None] = _nothing,
     ) -> None:
         self._carry_out = carry_out
+        self._begin = begin
         self._idle = idle
         self._pause = pause
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._closed = False
+        self._under_way = 0
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -148,6 +167,9 @@ class Worker:
         with self._gate:
             if self._closed:
                 raise StoreError("the store is closed", hint="use it inside `async with store:`")
+            if not self._under_way:
+                job.begun = self._begin(job)
+            self._under_way += 1
             self._queue.put(job)
 
     def stop(self, *, wait: bool = True) -> None:
@@ -169,6 +191,8 @@ class Worker:
             jobs, ending = self._drain(first)
             if jobs:
                 self._do(jobs)
+                with self._gate:
+                    self._under_way -= len(jobs)
                 wake([job.waiter for job in jobs if job.waiter is not None])
             if ending:
                 return
@@ -185,7 +209,7 @@ class Worker:
         item = first
         while item is not None:
             jobs.append(item)
-            if len(jobs) == BATCH or self._queue.empty():  # nobody else takes from it: not empty stays so
+            if item.begun or len(jobs) == BATCH or self._queue.empty():  # nobody else takes from it: not empty stays so
                 return jobs, False
             item = self._queue.get_nowait()
         return jobs, True
