@@ -29,8 +29,8 @@ from yggdrasil.storage.sqlite import SqliteStore
 
 STAGES = ("philosopher", "author", "environment/update", DEVELOPMENT, "architect", "creator")
 PADDING = "a word of the saga " * 45
-SNAPSHOT_EVERY = 90
-"""Ticks: 900 records, about as far apart as a store keeps old snapshots."""
+SNAPSHOT_EVERY = 45
+"""Ticks: 450 records, about as far apart as a store keeps old snapshots."""
 
 
 def world() -> World:

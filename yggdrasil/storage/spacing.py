@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SPACING = 1000
+SPACING = 500
 """Records that may lie between two kept snapshots, where there were as many to keep."""
 
 LOOKED_AT = 4
