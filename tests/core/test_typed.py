@@ -190,6 +190,15 @@ def test_data_that_looks_like_a_typed_value_is_data() -> None:
         assert to_and_fro(value) == value if wants(value) else wants(value) is None
 
 
+def test_the_form_of_a_typed_value_that_nobody_knows_is_refused_when_written() -> None:
+    given = {"a": [{"$type": "shop:Nothing", "version": 1, "value": 2}]}
+    with pytest.raises(PortError, match=r"/a/0: .*no type 'shop:Nothing' is known"):
+        to_and_fro(given)
+    with pytest.raises(PortError, match=r"/a/0: .*no type 'shop:Nothing' is known"):
+        freeze(given, lambda blob: None, "")
+    assert freeze(given) == given, "where nothing typed is kept it is data like any other"
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "int64", "uint8", "bool", "complex64"])
 def test_tensors_come_back_with_dtype_and_shape(dtype: str) -> None:
     torch = pytest.importorskip("torch")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from yggdrasil.core.canonical import digest_bytes
+from yggdrasil.core.tags import is_typed
 from yggdrasil.core.value import Value
 from yggdrasil.errors import CorruptError, PortError
 
@@ -58,6 +59,8 @@ def references(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _refused(value: Any, path: str) -> Any:
+    if is_typed(value):  # here, data like any other
+        return value
     raise PortError(
         f"{type(value).__name__} cannot be stored",
         path=path,
@@ -70,7 +73,8 @@ def detach(
 ) -> Any:
     """A JSON form of `value`: each Blob is handed to `keep` and replaced by its reference.
 
-    other: gives what stands for a value that is not JSON, from it and its path (in that there may be Blobs again).
+    other: gives what stands for a value that is not JSON, from it and its path (in that there may be Blobs again), and
+        looks over what has the form of a typed value already.
     PortError names the path of anything that is not JSON (bytes included).
     """
     if value is None or isinstance(value, str | bool | int):
@@ -86,6 +90,8 @@ def detach(
         for key in value:
             if not isinstance(key, str):
                 raise PortError(f"key {key!r} is {type(key).__name__}, not text", path=path, hint=f"write {str(key)!r}")
+        if len(value) == 3 and is_typed(value):
+            value = other(value, path)
         return {key: detach(item, keep, f"{path}/{key}", other) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [detach(item, keep, f"{path}/{i}", other) for i, item in enumerate(value)]

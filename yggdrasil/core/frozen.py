@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from yggdrasil.core.blob import Blob, detach
-from yggdrasil.core.typed import tagged
+from yggdrasil.core.tags import KEY, is_typed
+from yggdrasil.core.typed import is_known, tagged
 from yggdrasil.errors import PortError
 
 
@@ -101,6 +102,8 @@ def _frozen(value: Any, keep: Keep | None) -> Any:
     if isinstance(value, dict | Mapping):
         if {*map(type, value)} - {str} and not all(isinstance(key, str) for key in value):
             raise TypeError("a key is not text")
+        if keep is not None and len(value) == 3 and is_typed(value) and not is_known(value[KEY]):
+            raise TypeError("no such type is known")
         return FrozenDict([(str.__str__(key), _frozen(value[key], keep)) for key in sorted(value)])
     if isinstance(value, list | tuple):
         return FrozenList([_frozen(item, keep) for item in value])

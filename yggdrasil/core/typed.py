@@ -17,10 +17,10 @@ from pydantic_core import PydanticSerializationError, ValidationError, to_json
 from yggdrasil.core.arrays import ARRAYS, array_from, array_kind, array_to
 from yggdrasil.core.blob import KEY as BLOB_KEY
 from yggdrasil.core.blob import attached, detach, is_reference
+from yggdrasil.core.tags import KEY, VALUE, VERSION, is_typed
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, CorruptError, PortError
 
-KEY, VERSION, VALUE = "$type", "version", "value"
 _NAME = re.compile(r"[\w.]+(:[\w.]+)?")
 _PLAIN: frozenset[type] = frozenset({str, int, float, bool, type(None), dict, list, tuple, object})
 
@@ -89,23 +89,14 @@ def register_type(
     _by_type[kind] = _by_name[name] = Kind(kind, name, version, encode, decode, steps)
 
 
-def is_typed(value: Any) -> bool:
-    """Whether `value` is the JSON form of a typed value: what merely has such a key is data like any other."""
-    return (
-        isinstance(value, Mapping)
-        and len(value) == 3
-        and KEY in value
-        and VALUE in value
-        and isinstance(value[KEY], str)
-        and type(value.get(VERSION)) is int
-    )
-
-
 def tagged(value: Any, path: str) -> dict[str, Any]:
     """The JSON form of a value that is not JSON itself; inside it there may be Blobs and more typed values.
 
-    PortError with `path` when its type is not known, or when it would not come back as it is.
+    What has that form already is taken as it is. PortError with `path` when its type is not known, or when it would
+    not come back as it is.
     """
+    if is_typed(value):
+        return _known(value, path)
     array = array_kind(value)
     if array:
         return {KEY: array, VERSION: 1, VALUE: array_to(array, value, path)}
@@ -126,6 +117,21 @@ def tagged(value: Any, path: str) -> dict[str, Any]:
     if not _same(again, plain, path):
         raise PortError(f"{kind.name} would not come back as it is", path=path, hint="store what decode gives back")
     return {KEY: kind.name, VERSION: kind.version, VALUE: plain}
+
+
+def is_known(name: str) -> bool:
+    """Whether values of the type by that name can be read back here."""
+    return name in ARRAYS or name in _by_name or _loaded(name) is not None
+
+
+def _known(form: Mapping[str, Any], path: str) -> dict[str, Any]:
+    if not is_known(form[KEY]):
+        raise PortError(
+            f"a mapping of {KEY}, {VERSION} and {VALUE} stands for a typed value, and no type {form[KEY]!r} is known",
+            path=path,
+            hint=f"give a key another name, or register_type(..., name={form[KEY]!r})",
+        )
+    return dict(form)
 
 
 def untagged(name: str, version: int, value: Any) -> Any:

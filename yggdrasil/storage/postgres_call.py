@@ -10,7 +10,8 @@ import select
 from collections.abc import Sequence
 
 import psycopg
-from psycopg.pq import ExecStatus, Format, PGresult
+from psycopg.pq import ExecStatus, Format
+from psycopg.pq.abc import PGresult
 
 from yggdrasil.storage.postgres_schema import Connection
 

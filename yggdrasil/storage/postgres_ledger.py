@@ -39,8 +39,9 @@ class AgainError(Exception):
 class Ledger:
     """The operations on one writing connection.
 
-    `admit`, then `send` or its two halves `start` and `finish`; or `begin`, any number of operations, then `commit` or `rollback`. Each transaction carries the
-    number of its turn: when the connection is lost in a commit, the next one reads it and so knows what became of it.
+    `admit`, then `send` or its halves `start` and `finish`; or `begin`, any number of operations, then `commit` or
+    `rollback`. Each transaction carries the number of its turn: when the connection is lost in a commit, the next one
+    reads it and so knows what became of it.
     """
 
     def __init__(self, connection: Connection) -> None:
