@@ -81,8 +81,8 @@ class Postgres:
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {done.stderr.decode()}")
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
+    def start(self, **environment: str) -> bool:
+        """Start it, and wait until it answers; whether it does, where faults are given it for shim.c to make."""
         options = {
             "port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": str(self.home),
             "max_connections": 200,
@@ -90,13 +90,17 @@ class Postgres:
         given = [f"--{name}={value}" for name, value in options.items()] + [f"--{one}" for one in self.settings]
         with (self.home / "log").open("ab") as log:
             self._server = subprocess.Popen(
-                ["postgres", "-D", "data", *given], cwd=self.home, stdout=log, stderr=log, **self._as_user
-            )
+                ["postgres", "-D", "data", *given], cwd=self.home, stdout=log, stderr=log,
+                env={**os.environ, **environment}, **self._as_user,
+            )  # fmt: skip
         until = time.monotonic() + 60
         while not self._answers():
             if self._server.poll() is not None or time.monotonic() > until:
+                if environment:
+                    return False
                 raise RuntimeError(f"the server did not start: {(self.home / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
+        return True
 
     def _answers(self) -> bool:
         import psycopg
@@ -110,6 +114,8 @@ class Postgres:
     def kill(self) -> None:
         """kill -9 of the postmaster; its children notice and end, and then it may be started again."""
         assert self._server is not None
+        if self._server.poll() is not None:
+            return
         children = self._children()
         self._server.send_signal(signal.SIGKILL)
         self._server.wait()

@@ -186,3 +186,12 @@ def apart(start: Start) -> Command:
         return Done(process.returncode, out, err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Faults of a machine, to be loaded into a process: faults/shim.c."""
+    made = tmp_path_factory.mktemp("shim") / "shim.so"
+    source = Path(__file__).parent / "faults" / "shim.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", made, source, "-ldl", "-lpthread"], check=True)
+    return made
