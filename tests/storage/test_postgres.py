@@ -107,6 +107,23 @@ async def test_a_place_of_its_own_beside_the_tables_of_others() -> None:
         await PostgresStore(f"{url}?schema=public").open()
 
 
+async def test_format_1_is_brought_forward() -> None:
+    url = postgres().create()
+    async with PostgresStore(url) as store:
+        await store.append("a", note(1, 2), snapshot="s")
+    functions = "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = 'yggdrasil'::regnamespace ORDER BY 1"
+    new = ask(url, functions)
+    for name in ("append_1", "append_one_1"):
+        ask(url, f"ALTER FUNCTION yggdrasil.{name} SET search_path = yggdrasil, pg_temp")
+    ask(url, "UPDATE yggdrasil.format SET version = 1")
+    assert ask(url, functions) != new
+    async with PostgresStore(url) as store:
+        assert await store.append("a", note(3), expect=2) == 3
+        assert [record.data for record in await store.read("a")] == [1, 2, 3]
+    assert ask(url, functions) == new
+    assert ask(url, "SELECT version FROM yggdrasil.format") == [(VERSION,)]
+
+
 async def test_a_newer_format_is_refused_and_an_older_one_brought_forward() -> None:
     url = postgres().create()
     async with PostgresStore(url) as store:
