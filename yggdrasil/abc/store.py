@@ -152,7 +152,7 @@ class Store(ABC):
         """The newest snapshot (at or before sequence `at`), or None.
 
         Kept are the newest two of a stream, those its forks start from, and of older ones so many that a place
-        between two of them is at most 1,000 records after one: an older snapshot goes only when that stays so.
+        between two of them is at most 500 records after one: an older snapshot goes only when that stays so.
         What `prune` kept stays until it is pruned.
         """
 

@@ -20,18 +20,18 @@ _BLOBS = {
 async def check_spaced_snapshots(store: Store, clock: FakeClock) -> None:
     """Spaced snapshots."""
     for number in range(1, 62):
-        await store.append("a", entries(*range(100)), snapshot=f"at {number * 100}")
+        await store.append("a", entries(*range(50)), snapshot=f"at {number * 50}")
     found = await store.snapshots("a")
-    assert found == [1000, 2000, 3000, 4000, 5000, 6000, 6100], "the newest two, and older ones a thousand apart"
-    for at, expected in ((999, None), (1000, 1000), (3999, 3000), (6050, 6000), (10**6, 6100)):
+    assert found == [500, 1000, 1500, 2000, 2500, 3000, 3050], "the newest two, and older ones five hundred apart"
+    for at, expected in ((499, None), (500, 500), (1999, 1500), (3025, 3000), (10**6, 3050)):
         snapshot = await store.snapshot("a", at=at)
         assert (snapshot and snapshot.sequence) == expected
         assert snapshot is None or snapshot.data == f"at {expected}"
-    await store.fork("a", 5030, "b")
-    assert await store.snapshots("b") == [1000, 2000, 3000, 4000, 5000]
+    await store.fork("a", 2515, "b")
+    assert await store.snapshots("b") == [500, 1000, 1500, 2000, 2500]
     for number in range(5):
-        await store.append("b", entries(*range(900)), snapshot=number)
-    assert await store.snapshots("b") == [1000, 2000, 3000, 4000, 5000, 5930, 6830, 7730, 8630, 9530]
+        await store.append("b", entries(*range(450)), snapshot=number)
+    assert await store.snapshots("b") == [500, 1000, 1500, 2000, 2500, 2965, 3415, 3865, 4315, 4765]
     assert await store.snapshots("nothing") == []
     for number in range(1, 4):
         await store.append("far", entries(*range(3000)), snapshot=number)
