@@ -34,11 +34,13 @@ class Run:
     seed: None for no determinism asked; scope: sets repeated runs of one path apart (`tick:12`);
     options: what only some levels understand (ticks, store, thread); clock: seconds since the epoch;
     approve: who is asked whether a tool may be called; kept: what this thread's agents remember, by path, as JSON:
-    read when the run begins, written when it ends (None: there is no thread).
+    read when the run begins, written when it ends (None: there is no thread); adapters: what neural blocks compute
+    with, by a glob over their paths.
     """
 
     __slots__ = (
         "_spent",
+        "adapters",
         "approve",
         "clock",
         "device",
@@ -69,11 +71,12 @@ class Run:
         loop_steps: int | None = None,
         approve: Approver | None = None,
         kept: dict[str, Any] | None = None,
+        adapters: Mapping[str, Any] = _NO_OPTIONS,
     ) -> None:
         self.seed, self.scope, self.tick, self.device, self.training = seed, scope, tick, device, training
         self.effects, self.hooks, self.clock, self.loop_steps = effects, hooks, clock, loop_steps
         self.options = options
-        self.approve, self.kept = approve, kept
+        self.approve, self.kept, self.adapters = approve, kept, adapters
         self.sequence = 0
         self._spent = Spent()
 
@@ -90,7 +93,7 @@ class Run:
         """A run inside this one that differs in what is `changed`; `absorb` it when it has ended."""
         names = (
             "seed", "scope", "tick", "device", "training", "effects", "hooks", "clock", "options", "loop_steps",
-            "approve", "kept",
+            "approve", "kept", "adapters",
         )  # fmt: skip
         other = Run(**{name: changed.get(name, getattr(self, name)) for name in names})
         other.sequence = self.sequence
@@ -106,9 +109,10 @@ class RunContext:
     """A place in a run. `child(name)` is the place below.
 
     key: the idempotency key of the tool call that runs here, to pass on to the outside; "" when it is not durable.
+    placed: the device that this place was put on; None: see `device`.
     """
 
-    __slots__ = ("_path", "budget", "key", "name", "parent", "run")
+    __slots__ = ("_path", "budget", "key", "name", "parent", "placed", "run")
     turn: int | None = None
 
     def __init__(self, run: Run, name: str, parent: RunContext | None = None, budget: Budget | None = None) -> None:
@@ -117,6 +121,7 @@ class RunContext:
         self.parent = parent
         self.budget = budget
         self.key = ""
+        self.placed: str | None = None
         self._path: str | None = None
 
     def child(self, name: str) -> RunContext:
@@ -125,7 +130,15 @@ class RunContext:
 
     def within(self, budget: Budget) -> RunContext:
         """The same place with a budget of its own that spends from the present one too."""
-        return RunContext(self.run, self.name, self.parent, budget.under(self.budget))
+        here = RunContext(self.run, self.name, self.parent, budget.under(self.budget))
+        here.placed = self.placed
+        return here
+
+    def on(self, device: str) -> RunContext:
+        """The same place, where neural blocks compute on `device`."""
+        here = RunContext(self.run, self.name, self.parent, self.budget)
+        here.key, here.placed = self.key, device
+        return here
 
     @property
     def path(self) -> str:
@@ -148,6 +161,16 @@ class RunContext:
                 turns.append(place.turn)
             place = place.parent
         return derive(seed, self.run.scope, self.path, *reversed(turns))
+
+    @property
+    def device(self) -> str | None:
+        """Where neural blocks compute here: as the nearest node above says, else the run; None: where they are."""
+        place: RunContext | None = self
+        while place is not None:
+            if place.placed is not None:
+                return place.placed
+            place = place.parent
+        return self.run.device
 
     def random(self) -> random.Random:
         """A generator for this place: the same numbers for the same run seed, scope and path."""
@@ -216,4 +239,6 @@ class Turn(RunContext):
     def __init__(self, ctx: RunContext, turn: int) -> None:
         super().__init__(ctx.run, ctx.name, ctx.parent, ctx.budget)
         self._path = ctx.path
+        self.placed = ctx.placed
         self.turn = turn
+

@@ -100,7 +100,7 @@ class Runnable(ABC, Generic[T]):
 
         A bare positional value goes to the sole required input; a mapping names several, as do keywords.
         Options share the keywords on every level: seed, ticks, thread, store, training, device, budget,
-        timeout, num_loop_steps, dry_run, profile, hooks, context. A port so named is passed in the mapping.
+        timeout, num_loop_steps, dry_run, profile, hooks, context, adapters. A port so named is passed in the mapping.
 
         Raises PortError when an input does not fit, RunError (with its path) when something fails.
         """

@@ -10,6 +10,7 @@ from yggdrasil.core.ports import MISSING, Spec, misfit
 from yggdrasil.errors import PortError, close_names
 
 RESERVED = frozenset({
+    "adapters",
     "seed", "ticks", "thread", "store", "training", "device", "budget", "timeout", "num_loop_steps", "dry_run",
     "profile", "hooks", "context", "approve",
 })  # fmt: skip

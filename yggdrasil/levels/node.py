@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -12,7 +13,7 @@ from yggdrasil.core.ports import Spec
 from yggdrasil.errors import ConfigError, close_names
 from yggdrasil.runtime.function import FunctionBlock
 from yggdrasil.runtime.limits import Limits
-from yggdrasil.runtime.wrap import Cache, Gate, Limit, Retry, Timeout, gated
+from yggdrasil.runtime.wrap import Cache, Gate, Limit, On, Retry, Timeout, gated
 
 
 @dataclass
@@ -62,6 +63,8 @@ class Node:
                 path=self.node_id,
                 hint="take endpoint_url out to run it here",
             )
+        if self.device is not None:
+            made = On(made, self.device)
         if self.timeout is not None:
             made = Timeout(made, self.timeout)
         if self.limit is not None:
@@ -110,7 +113,16 @@ def as_runnable(what: Any) -> Runnable:
     if not isinstance(what, Runnable) and not callable(what):
         hint = "a block, a level, a function, a config mapping, or a path"
         raise ConfigError(f"{type(what).__name__} cannot be a node", hint=hint)
-    made: Runnable = what if isinstance(what, Runnable) else FunctionBlock(what)
+    made: Runnable = what if isinstance(what, Runnable) else _block(what)
     if isinstance(made, FunctionBlock):
         made.require_config()
     return made
+
+
+def _block(what: Any) -> Runnable:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(what, torch.nn.Module):
+        from yggdrasil.blocks.neural import NeuralBlock
+
+        return NeuralBlock(what)
+    return FunctionBlock(what)

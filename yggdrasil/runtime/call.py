@@ -106,6 +106,9 @@ def _context(what: Runnable, options: Mapping[str, Any], hooks: tuple[Hook, ...]
         if not callable(options["approve"]):
             raise PortError(f"approve is {type(options['approve']).__name__}", hint="approve=ask_me   # a function")
         changed["approve"] = options["approve"]
+    if "adapters" in options:
+        given = options["adapters"]
+        changed["adapters"] = given if isinstance(given, Mapping) else {"**": given}
     steps = options.get("num_loop_steps")
     if steps is not None:
         if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:

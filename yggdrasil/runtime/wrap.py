@@ -62,6 +62,18 @@ class Wrapper(Runnable):
         return self.inner.block_type
 
 
+class On(Wrapper):
+    """Compute on a device: neural blocks in it are there."""
+
+    def __init__(self, inner: Runnable, device: str) -> None:
+        super().__init__(inner)
+        self.device = device
+
+    async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """Run there."""
+        return await self.inner.execute(inputs, ctx.on(self.device))
+
+
 class Retry(Wrapper):
     """Try again, at most `attempts` times in all, waiting 0.1, 0.2, 0.4 ... s with jitter, up to `longest` seconds.
 

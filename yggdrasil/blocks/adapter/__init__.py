@@ -1,0 +1,1 @@
+"""Adapters: small weights beside large ones."""
