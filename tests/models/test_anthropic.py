@@ -20,10 +20,10 @@ from yggdrasil.core.messages import (
     system,
     user,
 )
+from yggdrasil.core.profile import Profile
 from yggdrasil.errors import ModelReplyError, RefusalError
 from yggdrasil.models.anthropic import AnthropicModel
 from yggdrasil.models.anthropic_format import counts_of_anthropic, request_to_anthropic
-from yggdrasil.models.profiles import Profile
 from yggdrasil.models.stream import Loose
 from yggdrasil.models.wire import Target
 

@@ -21,11 +21,11 @@ from yggdrasil.core.messages import (
     system,
     user,
 )
+from yggdrasil.core.profile import Profile
 from yggdrasil.errors import ModelRequestError
 from yggdrasil.models.anthropic_format import request_to_anthropic
 from yggdrasil.models.openai_chat import request_to_chat
 from yggdrasil.models.openai_responses import request_to_responses
-from yggdrasil.models.profiles import Profile
 from yggdrasil.models.wire import Target
 
 TARGET = Target("openai:m", "m", Profile())

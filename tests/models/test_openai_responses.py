@@ -23,6 +23,7 @@ from yggdrasil.core.messages import (
     system,
     user,
 )
+from yggdrasil.core.profile import Profile
 from yggdrasil.errors import (
     ConfigError,
     ContextTooLongError,
@@ -36,7 +37,6 @@ from yggdrasil.errors import (
 )
 from yggdrasil.models.openai import OpenAIModel
 from yggdrasil.models.openai_responses import request_to_responses
-from yggdrasil.models.profiles import Profile
 from yggdrasil.models.wire import Target
 
 pytestmark = pytest.mark.anyio

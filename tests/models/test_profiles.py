@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
+from yggdrasil.core.delivery import answered, asked
 from yggdrasil.core.messages import Message, Reply, Request, Text, Thinking, ToolCall, ToolSpec, system, user
+from yggdrasil.core.profile import Profile
 from yggdrasil.errors import ConfigError
 from yggdrasil.models import profiles
-from yggdrasil.models.delivery import answered, asked
 from yggdrasil.models.openai import OpenAIModel
 from yggdrasil.models.openai_chat import CHAT
 from yggdrasil.models.openai_responses_stream import RESPONSES
-from yggdrasil.models.profiles import Profile, profile_of, register_profile
+from yggdrasil.models.profiles import profile_of, register_profile
 from yggdrasil.runtime.providers import resolve
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}

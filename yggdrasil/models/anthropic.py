@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+from yggdrasil.core.profile import Profile
 from yggdrasil.models.anthropic_stream import MESSAGES
-from yggdrasil.models.profiles import Profile
 from yggdrasil.models.remote import RemoteModel, RemoteOptions
 from yggdrasil.models.wire import WireFormat
 

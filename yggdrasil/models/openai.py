@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+from yggdrasil.core.profile import Profile
 from yggdrasil.errors import ConfigError
 from yggdrasil.models.openai_chat import CHAT
 from yggdrasil.models.openai_responses_stream import RESPONSES
-from yggdrasil.models.profiles import Profile
 from yggdrasil.models.remote import RemoteModel, RemoteOptions
 from yggdrasil.models.wire import WireFormat
 

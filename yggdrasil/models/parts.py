@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import Audio, File, Image, Media, Message, Part
+from yggdrasil.core.profile import Profile
 from yggdrasil.errors import ModelRequestError
-from yggdrasil.models.profiles import Profile
 
 _AUDIO_FORMATS = {
     "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3",

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
 from yggdrasil.abc.model import Delta, Model
+from yggdrasil.core.delivery import answered, asked
 from yggdrasil.core.messages import Reply, Request
+from yggdrasil.core.profile import Profile, checked
 from yggdrasil.models.clients import client
 from yggdrasil.models.connection import Connection, ConnectionOptions
-from yggdrasil.models.delivery import answered, asked
 from yggdrasil.models.price import price_of, priced
-from yggdrasil.models.profiles import Profile, checked, profile_of
+from yggdrasil.models.profiles import profile_of
 from yggdrasil.models.rate import Limits, estimate
 from yggdrasil.models.secrets import key_from_environment
 from yggdrasil.models.stream import read_events, read_whole

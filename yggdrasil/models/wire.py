@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from yggdrasil.abc.model import Delta
 from yggdrasil.core.messages import Reply, Request
+from yggdrasil.core.profile import Profile
 from yggdrasil.core.value import Value
-from yggdrasil.models.profiles import Profile
 
 
 class Target(Value):

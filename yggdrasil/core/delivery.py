@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yggdrasil.core.messages import Message, Reply, Request, Text, Thinking, ToolCall, ToolSpec, system
-from yggdrasil.models.parts import arguments_text
-from yggdrasil.models.profiles import Profile
+from yggdrasil.core.profile import Profile
 
 _TOOL = "answer"
 _DESCRIPTION = "Give the final answer: call this once, when you know all that it needs, instead of writing text."
@@ -55,7 +54,8 @@ def answered(reply: Reply, name: str) -> Reply:
     if len(answers) < len(calls):
         kept = tuple(p for p in parts if not (isinstance(p, ToolCall) and p.name == name))
         return reply.replace(message=Message("assistant", kept))
-    text = Text(arguments_text(answers[0].arguments))
+    said = answers[0].arguments
+    text = Text(said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
     kept = (*(p for p in parts if isinstance(p, Thinking)), text)
     finish = reply.finish if reply.finish == "length" else "stop"
     return reply.replace(message=Message("assistant", kept), finish=finish)
