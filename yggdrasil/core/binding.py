@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from yggdrasil.core.ports import MISSING, Spec, misfit
+from yggdrasil.core.ports import MISSING, Port, Spec, misfit
+from yggdrasil.core.shape import Sizes
 from yggdrasil.errors import PortError, close_names
 
 RESERVED = frozenset({
@@ -15,6 +16,9 @@ RESERVED = frozenset({
     "profile", "hooks", "context", "approve",
 })  # fmt: skip
 """The options of `run` on every level. A port so named is passed in the mapping."""
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 def bind(spec: Spec, value: Any, named: Mapping[str, Any], path: str = "") -> dict[str, Any]:
@@ -90,6 +94,7 @@ def _call(names: list[str]) -> str:
 def check_inputs(spec: Spec, given: Mapping[str, Any], path: str = "") -> None:
     """PortError when an input is unknown, missing, or does not fit its port. None fits an optional one."""
     ports = spec.inputs
+    sizes: Sizes | None = None
     for name, item in given.items():
         port = ports.get(name)
         if port is None:
@@ -102,15 +107,41 @@ def check_inputs(spec: Spec, given: Mapping[str, Any], path: str = "") -> None:
         reason = misfit(port.type, item)
         if reason and not (item is None and (port.optional or port.default is None)):
             raise PortError(f"input {name!r} {reason}", path=path)
+        if port.type.shape is not None and not reason:
+            sizes = {} if sizes is None else sizes
+            _agree("input", port, item, sizes, path)
     for name, port in ports.items():
         if name not in given and not port.optional and port.default is MISSING:
             missing = [n for n, p in ports.items() if p.required and n not in given]
             raise PortError(f"required input {name!r} ({port.type}) is missing", path=path, hint=_call(missing))
 
 
-def check_outputs(spec: Spec, given: Any, path: str = "") -> None:
-    """PortError when an output is undeclared, missing, or does not fit its port."""
+def check_shapes(spec: Spec, given: Mapping[str, Any], path: str = "") -> Sizes:
+    """PortError when inputs have not the shapes of their ports or do not agree; the lengths of named dimensions."""
+    sizes: Sizes = {}
+    for name, item in given.items():
+        port = spec.inputs.get(name)
+        if port is not None and port.type.shape is not None:
+            _agree("input", port, item, sizes, path)
+    return sizes
+
+
+def _agree(side: str, port: Port, item: Any, sizes: Sizes, path: str) -> None:
+    """A named dimension is as long in all ports of one call."""
+    reason = "" if item is None or port.type.shape is None else port.type.shape.mismatch(item, sizes, f"{port.name!r}")
+    if reason:
+        raise PortError(f"{side} {port.name!r} {reason}", path=path)
+
+
+def has_shapes(spec: Spec) -> bool:
+    """Whether a port says what shape its tensor has."""
+    return any(p.type.shape is not None for ports in (spec.inputs, spec.outputs) for p in ports.values())
+
+
+def check_outputs(spec: Spec, given: Any, path: str = "", inputs: Mapping[str, Any] = _NOTHING) -> None:
+    """PortError when an output is undeclared, missing, or does not fit its port and the `inputs` of the same call."""
     ports = spec.outputs
+    sizes: Sizes | None = None
     if not isinstance(given, Mapping):
         kind = type(given).__name__
         some = ", ".join(f'"{n}": ...' for n in ports)
@@ -122,6 +153,9 @@ def check_outputs(spec: Spec, given: Any, path: str = "") -> None:
         reason = misfit(port.type, item)
         if reason and not (item is None and port.optional):
             raise PortError(f"output {name!r} {reason}", path=path)
+        if port.type.shape is not None and not reason:
+            sizes = check_shapes(spec, inputs, path) if sizes is None else sizes
+            _agree("output", port, item, sizes, path)
     for name, port in ports.items():
         if name not in given and not port.optional:
             raise PortError(f"it did not give its output {name!r}", path=path, hint=f'return {{"{name}": ...}}')

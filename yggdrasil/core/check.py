@@ -40,12 +40,14 @@ def end_problem(topology: Topology, end: Endpoint, side: str) -> Problem | None:
 def _clash(topology: Topology, source: Endpoint, target: Endpoint) -> Iterator[Problem]:
     one = topology.nodes[source.node].outputs[source.port].type
     other = topology.nodes[target.node].inputs[target.port].takes
-    if not fits(one, other):
-        yield Problem(
-            f"{source} -> {target}",
-            f"{source} gives {one}, {target} takes {other}",
-            f"put a block between them, or register_cast({one}, {other}, function)",
-        )
+    if fits(one, other):
+        return
+    sentence = f"{source} gives {one}, {target} takes {other}"
+    hint = f"put a block between them, or register_cast({one}, {other}, function)"
+    if one.shape is not None and other.shape is not None and fits(one.plain, other.plain):
+        sentence += f": {one.shape.clash(other.shape)}"
+        hint = "put a block between them that gives what is taken, or correct the shape of a port"
+    yield Problem(f"{source} -> {target}", sentence, hint)
 
 
 def call_problems(topology: Topology, call: Call) -> list[Problem]:

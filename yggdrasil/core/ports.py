@@ -16,6 +16,8 @@ from typing import (
     Any,
     Final,
     Literal,
+    NotRequired,
+    Required,
     TypeVar,
     Union,
     get_args,
@@ -25,8 +27,10 @@ from typing import (
 )
 
 from pydantic_core import PydanticUndefined, ValidationError
+from typing_extensions import ReadOnly
 
 from yggdrasil.core.messages import Message, user
+from yggdrasil.core.shape import Shape, shape_of
 from yggdrasil.core.value import Value
 from yggdrasil.errors import PortError
 
@@ -62,15 +66,17 @@ KINDS: dict[str, tuple[Any, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PortType:
-    """A port's type: its name, and the Python annotation behind it (None for a kind without one)."""
+    """A port's type: its name, the Python annotation behind it (None for a kind without one), a tensor's shape."""
 
     name: str
     annotation: Any
+    shape: Shape | None = None
     _check: Callable[[Any], str] | None = field(default=None, init=False, repr=False)  # built on first use
 
     def __eq__(self, other: object) -> bool:
         # two classes may share a name
-        return isinstance(other, PortType) and self.name == other.name and self.annotation == other.annotation
+        same = isinstance(other, PortType) and self.name == other.name and self.annotation == other.annotation
+        return same and self.shape == other.shape  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -78,15 +84,36 @@ class PortType:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def plain(self) -> PortType:
+        """The same without a shape."""
+        if self.shape is None:
+            return self
+        return port_type("tensor" if self.annotation is None else self.annotation)
+
+    @property
+    def alone(self) -> PortType:
+        """The same, whose named dimensions say nothing about other ports."""
+        return self if self.shape is None else PortType(self.name, self.annotation, self.shape.alone)
+
+    @property
+    def piece(self) -> PortType:
+        """What is put together along the first dimension to this: it may be of any length there."""
+        return self if self.shape is None else PortType(str(self.shape.piece), self.annotation, self.shape.piece)
+
 
 def port_type(what: Any) -> PortType:
-    """The PortType of an annotation, a class, or a kind's name."""
+    """The PortType of an annotation, a class, a kind's name, or a tensor's shape: `tensor[B,4,H,W] float`."""
     if isinstance(what, PortType):
         return what
     if isinstance(what, str):
-        if what not in KINDS:
-            raise PortError(f"no port kind {what!r}", hint="one of " + ", ".join(KINDS) + ", or a Python type")
-        return PortType(what, KINDS[what][0])
+        if what in KINDS:
+            return PortType(what, KINDS[what][0])
+        if what.lstrip().startswith("tensor"):
+            shape = shape_of(what)
+            return PortType(str(shape), None, shape)
+        hint = "one of " + ", ".join(KINDS) + ", tensor[B,4,H,W] float, or a Python type"
+        raise PortError(f"no port kind {what!r}", hint=hint)
     try:
         return _annotated(what)
     except TypeError:  # an unhashable annotation
@@ -95,13 +122,26 @@ def port_type(what: Any) -> PortType:
 
 @lru_cache(maxsize=4096)
 def _annotated(annotation: Any) -> PortType:
-    if get_origin(annotation) is Annotated:
-        return _annotated(get_args(annotation)[0])
+    if get_origin(annotation) in (Annotated, Required, NotRequired, ReadOnly):
+        inner, *notes = get_args(annotation)
+        shape = next((note for note in notes if isinstance(note, Shape)), None)
+        return _annotated(inner) if shape is None else _shaped(inner, shape)
     if annotation is None:
         return PortType("None", type(None))
     if annotation is Any or annotation is object or isinstance(annotation, TypeVar):
         return PortType("any", Any)
     return PortType("text" if annotation is str else _name(annotation), annotation)
+
+
+def _shaped(annotation: Any, shape: Shape) -> PortType:
+    """An array's type with its shape; `Tensor | None` may be absent."""
+    if annotation is Any:
+        return port_type(str(shape))
+    members = [m for m in _members(annotation) if m is not type(None)]
+    if not all(_lineage(m) & set(_ARRAYS) for m in members):
+        raise PortError(f"{_name(annotation)} has no shape: {shape}", hint='Annotated[torch.Tensor, Shape("B", 4)]')
+    absent = " | None" * (len(members) < len(_members(annotation)))
+    return PortType(str(shape) + absent, annotation, shape)
 
 
 def _name(annotation: Any) -> str:
@@ -142,7 +182,11 @@ def register_cast(source: Any, target: Any, cast: Cast) -> None:
 
 def cast_between(source: PortType, target: PortType) -> Cast | None:
     """The registered cast, or None when the value goes over as it is."""
-    return None if fits_as_is(source, target) else _CASTS.get((source, target))
+    return None if fits_as_is(source, target) else _cast(source, target)
+
+
+def _cast(source: PortType, target: PortType) -> Cast | None:
+    return _CASTS.get((source, target)) or _CASTS.get((source.plain, target.plain))
 
 
 register_cast("text", "messages", lambda text: [user(text)])
@@ -153,12 +197,17 @@ register_cast("text", "messages", lambda text: [user(text)])
 
 def fits(source: PortType, target: PortType) -> bool:
     """Whether a value of `source` may go to `target`, by itself or through a cast."""
-    return fits_as_is(source, target) or (source, target) in _CASTS
+    return fits_as_is(source, target) or _cast(source, target) is not None
 
 
 def fits_as_is(source: PortType, target: PortType) -> bool:
     """Whether a value of `source` may go to `target` without a cast."""
     if source == target or Any in (source.annotation, target.annotation):
+        return True
+    if source.shape is not None and target.shape is not None and source.shape.clash(target.shape):
+        return False
+    source, target = source.plain, target.plain
+    if source == target:
         return True
     for one, other in ((source, target), (target, source)):
         if _is_kind(other) and _lineage(one.annotation) & set(KINDS[other.name][1]):
@@ -171,6 +220,11 @@ def fits_as_is(source: PortType, target: PortType) -> bool:
 def sure(source: PortType, target: PortType) -> bool:
     """Whether every value of `source` is one of `target`: what is merely possible is checked when a value comes."""
     if target.annotation is Any or source == target:
+        return True
+    if target.shape is not None and (source.shape is None or not source.shape.promises(target.shape)):
+        return False
+    source, target = source.plain, target.plain
+    if source == target:
         return True
     if source.annotation is None or target.annotation is None or source.annotation is Any:
         return False
@@ -252,6 +306,8 @@ def _class(annotation: Any) -> type[Any] | None:
 
 def _checker(kind: PortType) -> Callable[[Any], str]:
     """A function value -> "" when it fits, else the reason."""
+    if kind.shape is not None:
+        return _by_shape(kind.plain, kind.shape)
     annotation = kind.annotation
     if annotation is Any:
         return lambda value: ""
@@ -274,6 +330,13 @@ def _checker(kind: PortType) -> Callable[[Any], str]:
             where = "".join(f"[{part!r}]" for part in first["loc"] if not isinstance(part, str) or "[" not in part)
             return f"is no {kind.name}: {where + ' ' if where else ''}{first['msg']}"
         return ""
+
+    return check
+
+
+def _by_shape(plain: PortType, shape: Shape) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        return misfit(plain, value) or ("" if value is None else shape.mismatch(value))
 
     return check
 
@@ -376,7 +439,7 @@ class Port(Value):
     def takes(self) -> PortType:
         """What one edge into this input must bring: an element where the port collects a list or a dict."""
         if self.many not in ("list", "dict"):
-            return self.type
+            return self.type if self.many != "concat" else self.type.piece
         whole = next((m for m in _members(self.type.annotation) if m is not type(None)), None)
         elements = [a for a in get_args(whole) if a is not ...]
         return port_type(elements[-1]) if elements else port_type("any")
@@ -413,7 +476,7 @@ def _ports(what: Any, *, optional_from_default: bool) -> dict[str, Port]:
         return {
             name: Port(
                 name,
-                port_type(item.annotation),
+                port_type(Annotated[item.annotation, "", *(m for m in item.metadata if isinstance(m, Shape))]),
                 optional=not item.is_required() and optional_from_default,
                 default=item.default if optional_from_default and item.default is not PydanticUndefined else MISSING,
                 doc=item.description or "",
@@ -421,8 +484,9 @@ def _ports(what: Any, *, optional_from_default: bool) -> dict[str, Port]:
             for name, item in what.model_fields.items()
         }
     if is_typeddict(what):
-        hints = get_type_hints(what)
-        return {n: Port(n, port_type(t), optional=n not in what.__required_keys__) for n, t in hints.items()}
+        hints = get_type_hints(what, include_extras=True)
+        absent = hints.keys() - what.__required_keys__ | {n for n, t in hints.items() if get_origin(t) is NotRequired}
+        return {n: Port(n, port_type(t), optional=n in absent) for n, t in hints.items()}
     if isinstance(what, Mapping):
         return {n: p if isinstance(p, Port) else Port(n, port_type(p)) for n, p in what.items()}
     listed = list(what)

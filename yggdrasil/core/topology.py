@@ -119,7 +119,8 @@ class Topology:
         for name, end in self.exposed_outputs.items():
             port = self.nodes[end.node].outputs.get(end.port) if end.node in self.nodes else None
             if port is not None:
-                outputs[name] = Port(name, port.type, port.optional or self._may_be_absent(end.node), doc=port.doc)
+                optional = port.optional or self._may_be_absent(end.node)
+                outputs[name] = Port(name, port.type.alone, optional, doc=port.doc)
         return Spec(inputs, outputs)
 
     def _input(self, name: str, ends: list[Endpoint]) -> Port:
@@ -131,7 +132,7 @@ class Topology:
         alone = all(self.sources_of(e) == 1 for e in ends)
         return Port(
             name,
-            chosen.type if alone else chosen.takes,
+            (chosen.type if alone else chosen.takes).alone,
             optional=not chosen.required,
             default=chosen.default if same else MISSING,
             many=chosen.many if alone else "single",

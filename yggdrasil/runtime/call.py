@@ -188,7 +188,7 @@ async def _execute(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -
         if failure is error:
             raise
         raise failure from failure.__cause__
-    check_outputs(what.spec, outputs, ctx.path)
+    check_outputs(what.spec, outputs, ctx.path, values)
     return Result(outputs, usage=ctx.run.usage, path=ctx.path)
 
 

@@ -7,7 +7,7 @@ where two or more are ready. Finishing order cannot change results: each step wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -15,7 +15,7 @@ import anyio.lowlevel
 
 from yggdrasil.abc.context import RunContext, Turn
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.core.binding import check_outputs
+from yggdrasil.core.binding import check_outputs, check_shapes, has_shapes
 from yggdrasil.core.events import LoopIterated, NodeFailed, NodeFinished, NodeSkipped, NodeStarted
 from yggdrasil.core.merge import merge
 from yggdrasil.core.plan import Binding, LoopStep, NodeStep, Plan
@@ -28,6 +28,7 @@ from yggdrasil.runtime.group import concurrently
 
 Table = list[Any]
 Until = Callable[[Mapping[str, Any]], bool]
+Call = Callable[[Mapping[str, Any], RunContext], Awaitable[Mapping[str, Any]]]
 
 
 _NONE: Mapping[str, int] = {}
@@ -136,12 +137,14 @@ class _Node(_Step):
     def __init__(self, step: NodeStep, runnables: Mapping[str, Runnable], slots: Mapping[str, int]) -> None:
         runnable = runnables[step.node]
         self._runnable = runnable
-        self._call = runnable.execute
+        self._call: Call = runnable.execute
         self._name = step.node
         self._slot = slots[step.node]
         self._type = runnable.block_type
         # what builds its outputs from its own spec need not be checked again
         self._trusted = getattr(runnable, "trusted", False)
+        if has_shapes(runnable.spec):
+            self._call, self._trusted = _within_shapes(runnable), True
         self._later = tuple(_Feed(b, slots) for b in step.bindings)
         self._first = tuple(_Feed(b, slots) for b in step.first)
         self._constants = {f.name: f.default for f in self._later if f.constant}
@@ -193,6 +196,18 @@ class _Node(_Step):
                 here.emit(NodeSkipped, reason=f"nothing came for {feed.name}")
                 return None
         return inputs
+
+
+def _within_shapes(runnable: Runnable) -> Call:
+    """Call it where its ports say shapes: all tensors that go in and come out have them, and agree."""
+
+    async def call(inputs: Mapping[str, Any], here: RunContext) -> Mapping[str, Any]:
+        check_shapes(runnable.spec, inputs, here.path)
+        outputs = await runnable.execute(inputs, here)
+        check_outputs(runnable.spec, outputs, here.path, inputs)
+        return outputs
+
+    return call
 
 
 class _Feed:
@@ -274,7 +289,7 @@ class _Loop(_Step):
     def total(self, ctx: RunContext) -> int | None:
         """From the run call, else the graph, else a node's own schedule; none of them is an error without `until`."""
         total = ctx.run.loop_steps if ctx.run.loop_steps is not None else self._steps
-        if total is None:
+        if total is None and self._until is None:
             total = self._own
         if total is None and self._until is None:
             names = ", ".join(self._nodes)
