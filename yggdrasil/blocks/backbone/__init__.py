@@ -1,0 +1,1 @@
+"""The role backbone: one file per kind."""

@@ -1,0 +1,153 @@
+"""Backbones of diffusers: one forward prediction by its UNets and transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from yggdrasil.abc.context import RunContext
+from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.neural import Neural
+from yggdrasil.core.ports import Spec, port
+from yggdrasil.errors import ConfigError, PortError
+
+
+def _as_it_is(timestep: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+    return timestep
+
+
+def _of_each(timestep: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+    return timestep.expand(latent.shape[0])
+
+
+def _of_each_in_thousandths(timestep: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+    return timestep.expand(latent.shape[0]).to(latent.dtype) / 1000
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a class of diffusers wants to be called: the names of its arguments, and the form of the timestep."""
+
+    latent: str = "hidden_states"
+    condition: str = "encoder_hidden_states"
+    timestep: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _of_each
+
+
+FORMS: Mapping[str, Form] = {
+    "UNet2DModel": Form("sample", "class_labels", _as_it_is),
+    "UNet2DConditionModel": Form("sample", timestep=_as_it_is),
+    "UNet3DConditionModel": Form("sample", timestep=_as_it_is),
+    "UNetMotionModel": Form("sample", timestep=_as_it_is),
+    "UNetSpatioTemporalConditionModel": Form("sample", timestep=_as_it_is),
+    "DiTTransformer2DModel": Form(condition="class_labels"),
+    "PixArtTransformer2DModel": Form(),
+    "SD3Transformer2DModel": Form(),
+    "FluxTransformer2DModel": Form(timestep=_of_each_in_thousandths),
+    "WanTransformer3DModel": Form(),
+}
+"""The classes that are known; `FORMS` takes more."""
+
+
+class Backbone(Neural):
+    """A model of diffusers as a backbone: `Backbone(ref="hf://org/name", part="unet")`.
+
+    ref, revision, dtype   where its pipeline lies (see `Source`)
+    part                   which of its parts
+    model                  a model that is there already, instead
+
+    Ports: `latent` [B, ...], `timestep` a number, `condition` [B or 2 B, ...]: a condition of several times the
+    latent's batch (guidance: [uncond, cond]) repeats the latent. `concat` goes beside the latent's channels, `extra` is
+    whatever else the model takes, by its names, and `adapter_features` what a ControlNet or the like adds.
+    """
+
+    block_type = "backbone/diffusers"
+
+    def __init__(
+        self, ref: str = "", part: str = "unet", *, revision: str = "", dtype: str = "", model: Any = None
+    ) -> None:
+        if model is None and not ref:
+            raise ConfigError("a backbone is loaded from a ref, or given", hint='Backbone(ref="hf://org/name")')
+        self.ref, self.part, self.revision, self.dtype = ref, part, revision, dtype
+        self.model = model
+        self.source = Source(ref, revision, dtype)
+
+    @classmethod
+    def of(cls, source: Source, part: str) -> Backbone:
+        """The part of a source that is open already."""
+        made = cls(source.ref, part, revision=source.revision, dtype=source.dtype, model=source.part(part))
+        made.source = source
+        return made
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Where it is loaded from; ConfigError where that is not known."""
+        return source_config(self, self.ref, {"part": self.part})
+
+    @property
+    def spec(self) -> Spec:
+        """The ports of the role."""
+        return _SPEC
+
+    def module(self, device: str | None = None) -> torch.nn.Module:
+        """The model, loaded by now."""
+        if self.model is not None:
+            return self.model if device is None else self.model.to(device)  # type: ignore[no-any-return]
+        found = self.source.require(self.part, device)
+        if not isinstance(found, torch.nn.Module):
+            raise ConfigError(f"{self.part} of {self.ref} is {type(found).__name__}, no model", hint='part: "unet"')
+        return found
+
+    def modules(self) -> Mapping[str, torch.nn.Module]:
+        """The model."""
+        return {"model": self.module()}
+
+    def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """Predict."""
+        module = self.module(ctx.device)
+        form = FORMS.get(type(module).__name__)
+        if form is None:
+            known = ", ".join(FORMS)
+            raise ConfigError(
+                f"how to call {type(module).__name__} is not known", path=ctx.path, hint=f"one of {known}"
+            )
+        latent, condition = inputs["latent"], inputs.get("condition")
+        if condition is not None and condition.shape[0] != latent.shape[0]:
+            times, rest = divmod(condition.shape[0], latent.shape[0])
+            if rest or not times:
+                sentence = f"a batch of {condition.shape[0]} conditions for {latent.shape[0]} latents"
+                raise PortError(sentence, path=ctx.path, hint="one for each, or [uncond, cond]")
+            latent = torch.cat([latent] * times)
+        timestep = torch.as_tensor(inputs["timestep"], device=latent.device)
+        given = {**(inputs.get("extra") or {}), **(inputs.get("adapter_features") or {})}
+        if condition is not None:
+            given[form.condition] = condition
+        if inputs.get("concat") is not None:
+            latent = torch.cat([latent, inputs["concat"]], dim=1)
+        latent = latent.to(module.dtype)
+        given[form.latent] = latent
+        return {"pred": module(timestep=form.timestep(timestep, latent), return_dict=False, **given)[0]}
+
+
+def source_config(block: Any, ref: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a block with a source: where it lies, and what differs from the defaults."""
+    if not ref:
+        sentence = f"{block.label} was given a model that lies nowhere, so it cannot be saved"
+        raise ConfigError(sentence, hint="pipeline.save_pretrained(folder), and Graph.from_diffusers(folder)")
+    named = {"revision": block.revision, "dtype": block.dtype}
+    return {"ref": ref, **{k: v for k, v in named.items() if v}, **more}
+
+
+_SPEC = Spec.declare(
+    [
+        port("latent", "tensor"),
+        port("timestep", "any"),
+        port("condition", "tensor", optional=True),
+        port("concat", "tensor", optional=True),
+        port("extra", "any", optional=True),
+        port("adapter_features", "any", optional=True),
+    ],
+    [port("pred", "tensor")],
+)

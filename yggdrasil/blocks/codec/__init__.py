@@ -1,0 +1,1 @@
+"""The role codec: one file per kind."""

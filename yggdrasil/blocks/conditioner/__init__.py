@@ -1,0 +1,1 @@
+"""The role conditioner: one file per kind."""

@@ -1,0 +1,166 @@
+"""What stands around backbone and solver in a pipeline of diffusers: the prompt, the beginning and the end."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from yggdrasil.abc.context import RunContext
+from yggdrasil.blocks.backbone.diffusers import source_config
+from yggdrasil.blocks.diffusers.family import Family, family_of
+from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.neural import Neural
+from yggdrasil.blocks.solver.diffusers import Solver
+from yggdrasil.core.canonical import derive
+from yggdrasil.core.ports import Port, Spec, port
+from yggdrasil.errors import ConfigError
+
+_SIZE = (port("height", int, optional=True), port("width", int, optional=True))
+_PROMPT = port("prompt", "any")
+
+
+class _Part(Neural):
+    """A part of a pipeline. `kind` names the pipeline's class where a picture is begun otherwise than it says."""
+
+    def __init__(
+        self, ref: str = "", *, revision: str = "", dtype: str = "", kind: str = "", source: Source | None = None
+    ) -> None:
+        if source is None and not ref:
+            raise ConfigError("a pipeline is loaded from a ref", hint='ref: "hf://org/name"')
+        self.ref, self.revision, self.dtype, self.kind = ref, revision, dtype, kind
+        self.source = source or Source(ref, revision, dtype)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Where the pipeline lies."""
+        return source_config(self, self.ref, {"kind": self.kind} if self.kind else {})
+
+    @cached_property
+    def family(self) -> Family:
+        """What is done as."""
+        return family_of(self.kind or self.source.pipeline_class)
+
+
+class Prompt(_Part):
+    """Prompts, encoded for the backbone: `embedding` is one batch [uncond, cond] where it is guided."""
+
+    block_type = "conditioner/diffusers"
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The ports of the role, and what the family takes besides."""
+        more = (port("negative_prompt", "any", optional=True), port("guidance_scale", float, optional=True))
+        outputs = [port("embedding", "tensor"), port("extra", "any"), port("scale", float)]
+        if self.family.two_calls:
+            outputs.append(Port("negative", outputs[0].type, optional=True))
+        return Spec.declare([_PROMPT, *more, *_SIZE], outputs)
+
+    def modules(self) -> Mapping[str, torch.nn.Module]:
+        """The text encoders."""
+        found = {name: self.source.part(name) for name in self.family.encoders}
+        return {name: module for name, module in found.items() if module is not None}
+
+    def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """Encode."""
+        pipe = self.source.pipeline(ctx.device)
+        made = self.family.encode(pipe, inputs, torch.device(ctx.device) if ctx.device else pipe.device)
+        outputs = {"embedding": made.embedding, "extra": made.extra, "scale": made.scale}
+        return outputs if made.negative is None else {**outputs, "negative": made.negative}
+
+
+class Start(_Part):
+    """The first latent, its timestep, and the state of a solver.
+
+    What is random is drawn as diffusers draws it: from one generator of the CPU, whose seed is the run's `seed` (in a
+    world's tick another for each tick), and which goes on in the solver's state.
+    """
+
+    block_type = "schedule/diffusers"
+
+    def __init__(
+        self,
+        ref: str = "",
+        *,
+        solver: str = "ddim",
+        options: Mapping[str, Any] | None = None,
+        revision: str = "",
+        dtype: str = "",
+        kind: str = "",
+        source: Source | None = None,
+    ) -> None:
+        super().__init__(ref, revision=revision, dtype=dtype, kind=kind, source=source)
+        self.solver, self.options = solver, dict(options or {})
+        self._solver = Solver(solver, options=options)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Where the pipeline lies, and the solver."""
+        more: dict[str, Any] = {"solver": self.solver}
+        return {**super().config, **more, **({"options": dict(self.options)} if self.options else {})}
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What a run begins with."""
+        return Spec.declare(
+            [
+                _PROMPT,
+                port("embedding", "tensor"),
+                port("extra", "any", optional=True),
+                port("steps", int, optional=True),
+                *_SIZE,
+                *self.family.inputs,
+            ],
+            [
+                port("latent", "tensor"),
+                port("input", "tensor"),
+                port("timestep", "tensor"),
+                port("state", "any"),
+                port("extra", "any"),
+                port("concat", "tensor", optional=True),
+            ],
+        )
+
+    def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """Begin."""
+        steps = inputs.get("steps", self.family.steps)
+        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+            raise ConfigError(f"steps is {steps!r}", path=ctx.path, hint="steps=30")
+        random = torch.Generator().manual_seed(_seed(ctx))
+        pipe = self.source.pipeline(ctx.device)
+        made = self.family.begin(pipe, self._solver, inputs, inputs["embedding"], random)
+        first = self._solver.begin(made.latent, made.plan, random)
+        extra = {**(inputs.get("extra") or {}), **made.extra}
+        outputs = {"latent": made.latent, **first, "extra": extra}
+        return outputs if made.concat is None else {**outputs, "concat": made.concat}
+
+
+def _seed(ctx: RunContext) -> int:
+    """The run's own seed, as diffusers would be given it; one derived for each tick and place of a longer life."""
+    seed = ctx.run.seed
+    if seed is None:
+        return secrets.randbits(63)
+    return derive(seed, ctx.run.scope) % 2**63 if ctx.run.scope else seed % 2**64
+
+
+class Decode(_Part):
+    """A latent as a picture, [B, H, W, 3] from 0 to 1 (a video: [B, F, H, W, 3])."""
+
+    block_type = "codec/diffusers"
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The ports of the role."""
+        return Spec.declare([port("latent", "tensor"), *_SIZE], [port(self.family.output, self.family.output)])
+
+    def modules(self) -> Mapping[str, torch.nn.Module]:
+        """The autoencoder."""
+        return {"vae": self.source.require("vae")}
+
+    def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """Decode."""
+        pipe = self.source.pipeline(ctx.device)
+        return {self.family.output: self.family.finish(pipe, inputs["latent"], inputs)}

@@ -1,0 +1,1 @@
+"""The role guidance: one file per kind."""

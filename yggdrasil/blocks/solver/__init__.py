@@ -1,0 +1,1 @@
+"""The role solver: one file per kind."""
