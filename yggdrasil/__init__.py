@@ -9,6 +9,8 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
+from yggdrasil.abc.block import Keeper as _Keeper
+from yggdrasil.abc.block import install_keeper as _install_keeper
 from yggdrasil.abc.catalog import Catalog as _Catalog
 from yggdrasil.abc.catalog import Found as _Found
 from yggdrasil.abc.catalog import install_catalog as _install_catalog
@@ -94,6 +96,8 @@ if TYPE_CHECKING:
     from yggdrasil.runtime.observe import observe
     from yggdrasil.runtime.registry import register
     from yggdrasil.runtime.traces import Traces
+    from yggdrasil.training.fit import fit
+    from yggdrasil.training.plan import train_plan
 
 __version__ = "0.1.0"
 
@@ -172,6 +176,7 @@ __all__ = [
     "__version__",
     "approve",
     "block",
+    "fit",
     "observe",
     "pending",
     "port",
@@ -179,6 +184,7 @@ __all__ = [
     "register_type",
     "run_sync",
     "tool",
+    "train_plan",
 ]
 
 # Where each name lives; whatever is not here lives in yggdrasil.errors.
@@ -217,6 +223,7 @@ _HOMES = {
     "World": "yggdrasil.levels.world",
     "approve": "yggdrasil.runtime.approvals",
     "block": "yggdrasil.runtime.function",
+    "fit": "yggdrasil.training.fit",
     "observe": "yggdrasil.runtime.observe",
     "pending": "yggdrasil.runtime.approvals",
     "port": "yggdrasil.core.ports",
@@ -224,6 +231,7 @@ _HOMES = {
     "register_type": "yggdrasil.core.typed",
     "run_sync": "yggdrasil.runtime.call",
     "tool": "yggdrasil.runtime.function",
+    "train_plan": "yggdrasil.training.plan",
 }
 
 
@@ -277,3 +285,22 @@ def _open_store(url: str) -> _Store:
 
 
 _install_opener(_open_store)
+
+
+class _FirstKeeping:
+    """What saves blocks, until the first one is saved: then levels/saving.py takes its place."""
+
+    def save(self, what: Runnable, path: _Any) -> _Any:
+        return _keep().save(what, path)
+
+    def load(self, kind: type[Runnable], path: _Any) -> _Any:
+        return _keep().load(kind, path)
+
+
+def _keep() -> _Keeper:
+    keeper: _Keeper = _import_module("yggdrasil.levels.saving")
+    _install_keeper(keeper)
+    return keeper
+
+
+_install_keeper(_FirstKeeping())

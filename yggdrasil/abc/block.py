@@ -5,12 +5,33 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.ports import MISSING, Spec
 from yggdrasil.core.result import T
 from yggdrasil.errors import ConfigError, close_names
+
+
+class Keeper(Protocol):
+    """How blocks are written to disk and read back. `levels/saving.py` is the one there is."""
+
+    def save(self, what: Runnable, path: str | Path) -> Any:
+        """Write it; what was written."""
+        ...
+
+    def load(self, kind: type[Runnable], path: str | Path) -> Any:
+        """Read one of `kind`."""
+        ...
+
+
+_keeper: list[Keeper] = []
+
+
+def install_keeper(keeper: Keeper) -> None:
+    """Set what `save` and `load` of a block go through; `yggdrasil` does it once, when it is imported."""
+    _keeper[:] = [keeper]
 
 
 class Block(Runnable[T]):
@@ -77,6 +98,18 @@ class Block(Runnable[T]):
         """The reverse of `state_dict`; ConfigError for keys this block does not have."""
         if state:
             raise ConfigError(f"{self.block_type or self.label} has no state; got {close_names('', state)}")
+
+    def save(self, path: str | Path) -> Any:
+        """Write its config (.yaml, .yml, .json), or a checkpoint with its state: a folder, or a .ygg archive."""
+        return _keeper[0].save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """A block from what `save` wrote; ConfigError when it is of another class."""
+        made = _keeper[0].load(cls, path)
+        if not isinstance(made, cls):
+            raise ConfigError(f"this is a {type(made).__name__}, not a {cls.__name__}", path=str(path))
+        return made
 
     def trainable_parameters(self) -> Iterable[Any]:
         """The parameters that may be trained, each once. Empty for blocks without any."""

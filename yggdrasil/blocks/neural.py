@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -42,7 +43,7 @@ class Neural(Block):
         return await in_thread(self._compute, inputs, ctx)
 
     def _compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
-        with torch.set_grad_enabled(ctx.run.training), adapted(self.modules, ctx):
+        with torch.set_grad_enabled(ctx.run.training), _precise(ctx), adapted(self.modules, ctx):
             return self.compute(inputs, ctx)
 
     # --- weights
@@ -81,6 +82,17 @@ class Neural(Block):
         with torch.no_grad():
             for name, value in there.items():
                 value.copy_(state[name])
+
+    def adopt(self, modules: Mapping[str, torch.nn.Module]) -> None:
+        """Compute with these in place of its own, by their names in `modules()`: a checkpoint says who shares one.
+
+        It is what is kept under that name, or wherever it is kept now.
+        """
+        there = self.modules()
+        for name, module in modules.items():
+            kept = [attribute for attribute, value in vars(self).items() if value is there.get(name, self)]
+            for attribute in kept or [name]:
+                setattr(self, attribute, module)
 
     def _named(self) -> list[tuple[str, torch.nn.Module]]:
         modules = self.modules()
@@ -152,6 +164,15 @@ class NeuralBlock(Neural):
         if weights is None:
             return dict(inputs)
         return {n: v.to(weights.device) if isinstance(v, torch.Tensor) else v for n, v in inputs.items()}
+
+
+def _precise(ctx: RunContext) -> torch.autocast | nullcontext[None]:
+    """The mixed precision that a training asks for: torch keeps it per thread, so it is set where the work is done."""
+    asked = ctx.run.options.get("precision")
+    if asked is None:
+        return nullcontext()
+    kind = torch.device(ctx.device or "cpu").type
+    return torch.autocast(kind, dtype=torch.bfloat16 if asked == "bf16" else torch.float16)
 
 
 def is_module(what: Any) -> bool:

@@ -22,6 +22,7 @@ from yggdrasil.levels.joined import Joined, Specs, join
 from yggdrasil.levels.node import Node, as_runnable, check_policies
 from yggdrasil.runtime.engine import LoopBound, Program
 from yggdrasil.runtime.limits import Limits
+from yggdrasil.storage.saved import Saved, is_checkpoint
 
 End = str | tuple[str, str]
 Child = Runnable | Callable[..., Any] | Mapping[str, Any] | str | Path
@@ -50,7 +51,7 @@ class Container(Runnable):
         if not isinstance(name, str):
             raise ConfigError(f"the name is {type(name).__name__}", hint=f'{type(self).__name__}("{self.kind}")')
         self.name = name or self.kind
-        self.description = ""
+        self.description, self.training = "", dict[str, Any]()
         self.nodes: dict[str, Node] = {}
         self._made: Joined | None = None
         self._parents: WeakSet[Container] = WeakSet()
@@ -297,26 +298,27 @@ class Container(Runnable):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """A level from a YAML or JSON file."""
+        """A level from a YAML or JSON file, or with its weights from a checkpoint: a folder, or a .ygg archive."""
         from yggdrasil.levels.read import read_file
 
+        if is_checkpoint(Path(path)):
+            from yggdrasil.levels.saving import load
+
+            return load(cls, path)  # type: ignore[no-any-return]
         level = read_file(path)
         if not isinstance(level, cls):
             hint = f"{type(level).__name__}.load(...)"
             raise ConfigError(f"this is a {level.kind}, not a {cls.kind}", path=str(path), hint=hint)
         return level
 
-    def save(self, path: str | Path, *, refs: bool = False) -> None:
-        """Write its document as YAML, or as JSON when the path ends in .json.
+    def save(self, path: str | Path, *, refs: bool = False) -> Saved:
+        """Write its document (.yaml, .yml, .json), or a checkpoint with weights: a folder, or a .ygg archive.
 
-        `refs=True` keeps what came from files as refs; ConfigError when one would not be found beside `path`.
+        `refs=True` keeps what came from files as refs in a document; ConfigError when one would not be found there.
         """
-        from yggdrasil.storage.files import resolve_ref, write_config
+        from yggdrasil.levels.saving import save
 
-        for node in self.nodes.values():
-            if refs and node.ref is not None:
-                resolve_ref(node.ref, file=path, root=Path(path).parent)
-        write_config(path, self.to_config(refs=refs))
+        return save(self, path, refs=refs)
 
     # --- walking
 

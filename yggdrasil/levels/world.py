@@ -28,6 +28,7 @@ from yggdrasil.levels.seat import Seat, as_condition
 from yggdrasil.levels.stage import Stage
 from yggdrasil.runtime.limits import Limits
 from yggdrasil.storage.open import open_store
+from yggdrasil.storage.saved import Saved, is_checkpoint
 
 if TYPE_CHECKING:
     from yggdrasil.levels.live import Opening
@@ -60,7 +61,7 @@ class World(Runnable):
         if not isinstance(name, str) or not name.isprintable() or not name.strip() or "/" in name:
             raise ConfigError(f"{name!r} is no name for a world", hint='World("midgard")')
         self.name = name
-        self.description = ""
+        self.description, self.training = "", dict[str, Any]()
         self.nodes: dict[str, Node] = {}
         self.limits = Limits({} if resources is None else resources)
         self.schema = StateSchema()
@@ -404,7 +405,14 @@ class World(Runnable):
     def load(
         cls, path: str | Path, *, overlay: str | None = None, parameters: Mapping[str, Any] | None = None
     ) -> World:
-        """A world from its file, or by its name in the catalogue."""
+        """A world from its file, by its name in the catalogue, or from a checkpoint: a folder, or a .ygg archive."""
+        if is_checkpoint(Path(path)):
+            from yggdrasil.levels.saving import load
+
+            if overlay is not None or parameters:
+                hint = "World.load(checkpoint)"
+                raise ConfigError("a checkpoint has neither overlays nor parameters", path=str(path), hint=hint)
+            return load(cls, path)  # type: ignore[no-any-return]
         from yggdrasil.levels.world_file import load_world
 
         return load_world(path, overlay=overlay, parameters=parameters)
@@ -415,11 +423,11 @@ class World(Runnable):
 
         return world_document(self, refs=refs)
 
-    def save(self, path: str | Path, *, refs: bool = False) -> None:
-        """Write its document as YAML, or as JSON when the path ends in .json."""
-        from yggdrasil.storage.files import write_config
+    def save(self, path: str | Path, *, refs: bool = False) -> Saved:
+        """Write its document (.yaml, .yml, .json), or a checkpoint with weights: a folder, or a .ygg archive."""
+        from yggdrasil.levels.saving import save
 
-        write_config(path, self.to_config(refs=refs))
+        return save(self, path, refs=refs)
 
 
 def _filled_before(cycle: Cycle, stage: str) -> list[str]:

@@ -104,6 +104,11 @@ class Pool:
         with self._gate:
             return self._entries[key].users if key in self._entries else 0
 
+    def key_of(self, value: Any) -> Key | None:
+        """The key of an instance; None when it is not from here."""
+        with self._gate:
+            return next((key for key, entry in self._entries.items() if entry.value is value), None)
+
     def keys(self) -> list[Key]:
         """What is loaded."""
         with self._gate:
