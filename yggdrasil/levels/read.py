@@ -79,7 +79,7 @@ def _read_level(data: Mapping[str, Any], origin: Origin, kind: str) -> Container
         level.set_state_contract(document.reads, document.fills, document.ports)
         if document.execution_condition is not None:
             level.set_execution_condition(document.execution_condition)
-    level.description = document.description
+    level.description, level.training = document.description, document.training
     return level
 
 

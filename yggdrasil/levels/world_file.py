@@ -19,7 +19,7 @@ from yggdrasil.levels.world import ENVIRONMENT, ORDER, World
 from yggdrasil.levels.write import block_document
 from yggdrasil.storage.files import read_content, resolve_ref
 
-TOP = ("kind", "version", "name", "description", "parameters", "execution", "content")
+TOP = ("kind", "version", "name", "description", "parameters", "training", "execution", "content")
 EXECUTION = (
     "stages", "cycle", "schema", "seed", "durability", "keep", "ticks", "store", "resources", "conditions",
     "timers", "errors", "budget",
@@ -91,6 +91,7 @@ def _read(config: Mapping[str, Any], origin: Origin, name: str) -> World:
     world = World(str(top.get("name") or name), resources=execution.get("resources") or {})
     world.description = str(top.get("description") or "")
     world.parameters = dict(origin.parameters)
+    world.training = dict(top.get("training") or {})
     _read_stages(world, execution.get("stages") or {}, origin.below("execution/stages"))
     _read_execution(world, execution, origin.below("execution"))
     sections, ref = _read_content(top.get("content"), origin.below("content"))
@@ -250,6 +251,8 @@ def world_document(world: World, *, refs: bool = False) -> dict[str, Any]:
         document["description"] = world.description
     if world.parameters:
         document["parameters"] = dict(world.parameters)
+    if world.training:
+        document["training"] = dict(world.training)
     if not world.ended:
         document["execution"] = _execution(world, refs)
     content = {"ref": world.content_ref} if refs and world.content_ref is not None else dict(world.sections)

@@ -15,7 +15,9 @@ from yggdrasil.levels.container import Container
 from yggdrasil.levels.node import Node
 from yggdrasil.levels.stage import Stage
 
-_OWN = ("retry", "timeout", "cache", "limit", "gate", "trainable", "device", "endpoint_url")
+_OWN = (
+    "retry", "timeout", "cache", "limit", "gate", "max_batch", "max_wait", "trainable", "device", "endpoint_url",
+)  # fmt: skip
 
 
 def level_document(level: Container, *, refs: bool = True, top: bool = True) -> dict[str, Any]:
@@ -47,6 +49,8 @@ def level_document(level: Container, *, refs: bool = True, top: bool = True) -> 
             document[key] = getattr(level, key)
     if level.limits.capacities:
         document["resources"] = dict(level.limits.capacities)
+    if level.training:
+        document["training"] = dict(level.training)
     if top:
         refuse_secrets(document, level.name)
     return document

@@ -1,0 +1,1 @@
+"""Training, on every level. torch and accelerate are loaded on first use."""

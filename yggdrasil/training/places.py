@@ -1,0 +1,110 @@
+"""Where parameters live: every block of a level by its path, and what stops a gradient there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from yggdrasil.abc.block import Block
+from yggdrasil.abc.runnable import Runnable
+from yggdrasil.core.address import matches
+from yggdrasil.core.ports import PortType
+from yggdrasil.core.value import Value
+from yggdrasil.levels.container import Container
+from yggdrasil.levels.node import Node
+from yggdrasil.levels.world import World
+from yggdrasil.runtime.function import FunctionBlock
+
+Level = Runnable
+"""What can be trained: a block, a graph, a pipeline, a stage, a world."""
+
+ASKING = frozenset({"llm", "vlm", "agent", "embedding", "image", "speech", "mcp"})
+"""Roles whose blocks ask somebody else, unless they are neural themselves."""
+
+
+class Place(Value):
+    """A block at its path. `allowed`: what the nearest node above says of training it; None: nothing.
+
+    node    the node it sits in, or the one whose block holds it; None for a block that is the level itself
+    home    that node's path; "" for a block that is the level itself
+    """
+
+    path: str
+    block: Any
+    allowed: bool | None
+    node: Node | None
+    home: str = ""
+
+    def named_by(self, select: str) -> bool:
+        """Whether a glob names it, or a level that it is in."""
+        steps = self.path.split("/")
+        return any(matches(select, "/".join(steps[: n + 1])) for n in range(len(steps)))
+
+
+def places(level: Level) -> Iterator[Place]:
+    """Every block below, blocks inside blocks too, by path; a block that is the level itself is at its label."""
+    if isinstance(level, Container | World):
+        for name, node in sorted(level.nodes.items()):
+            yield from _below(name, node.block, node.trainable, node, name)
+    else:
+        yield from _below(level.label, level, None, None)
+
+
+def _below(path: str, block: Any, allowed: bool | None, node: Node | None, home: str = "") -> Iterator[Place]:
+    if isinstance(block, Container | World):
+        for name, below in sorted(block.nodes.items()):
+            said = allowed if below.trainable is None else below.trainable
+            yield from _below(f"{path}/{name}", below.block, said, below, f"{path}/{name}")
+        return
+    yield Place(path, block, allowed, node, home)
+    for name, child in sorted(getattr(block, "children", dict)().items()):
+        yield from _below(f"{path}/{name}", child, allowed, node, home)
+
+
+def parameters_of(block: Any) -> Mapping[str, Any]:
+    """Its parameters by name, frozen ones too; empty for what has none."""
+    named = getattr(block, "named_parameters", None)
+    if named is not None:
+        return dict(named())
+    return {str(n): p for n, p in enumerate(getattr(block, "trainable_parameters", tuple)())}
+
+
+def stops(place: Place) -> str:
+    """Why no gradient comes back through a block; "" where one may."""
+    from yggdrasil.blocks.neural import Neural
+
+    block, node = place.block, place.node
+    if node is not None and node.endpoint_url is not None:
+        return f"it runs on {node.endpoint_url}"
+    if isinstance(block, FunctionBlock) and block.killable:
+        return "its function runs in a process of its own"
+    if not isinstance(block, Neural) and isinstance(block, Block) and block.role in ASKING:
+        return "it asks a model, which gives no gradient back"
+    if not isinstance(block, Runnable):
+        return ""
+    for side, ports in (("takes", block.spec.inputs), ("gives", block.spec.outputs)):
+        if not any(carries(port.type) for port in ports.values()):
+            kinds = ", ".join(sorted({str(port.type) for port in ports.values()}))
+            return f"it {side} {kinds or 'nothing'}, which carries no gradient"
+    return ""
+
+
+_PLAIN = (str, bytes, int, float, bool, complex, type(None), Value)
+
+
+def carries(kind: PortType) -> bool:
+    """Whether values of a port's type may carry a gradient: tensors, and what may hold them."""
+    return _carries(kind.annotation)
+
+
+def _carries(annotation: Any) -> bool:
+    if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
+        return not issubclass(annotation, _PLAIN)
+    arguments = [a for a in getattr(annotation, "__args__", ()) if a is not ...]
+    values = [a for a in arguments if not isinstance(a, str | int | bool)]
+    if arguments and not values:
+        return False  # a Literal
+    holder = getattr(annotation, "__origin__", None)
+    if isinstance(holder, type) and issubclass(holder, Mapping):
+        values = values[-1:]
+    return any(_carries(value) for value in values) if values else True
