@@ -1,1 +1,1 @@
-"""Adapters: small weights beside large ones."""
+"""Adapters: small weights beside large ones, an argument of the call."""
