@@ -25,6 +25,8 @@ class Node:
     cache      keep outputs by input signature: True, or how many
     limit      the named resource it holds while it runs
     gate       gives it an input `when` that must be true
+    max_batch  of a neural block: concurrent calls are computed together, so many rows at most (see `Batched`)
+    max_wait   seconds for which such a call waits for others
     trainable  whether training may change its block; None: not said
     device, endpoint_url   where it runs
     ref        the file it was read from, written back when saved
@@ -37,6 +39,8 @@ class Node:
     cache: bool | int = False
     limit: str | None = None
     gate: bool = False
+    max_batch: int | None = None
+    max_wait: float | None = None
     trainable: bool | None = None
     device: str | None = None
     endpoint_url: str | None = None
@@ -63,6 +67,10 @@ class Node:
                 path=self.node_id,
                 hint="take endpoint_url out to run it here",
             )
+        if self.max_batch is not None:
+            from yggdrasil.blocks.batching import Batched
+
+            made = Batched(made, self.max_batch, self.max_wait or 0.0)
         if self.device is not None:
             made = On(made, self.device)
         if self.timeout is not None:
@@ -86,6 +94,8 @@ _FORMS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "cache": ((int, bool), "cache: true"),
     "limit": ((str,), "limit: gpu"),
     "gate": ((bool,), "gate: true"),
+    "max_batch": ((int,), "max_batch: 16   # rows"),
+    "max_wait": ((int, float), "max_wait: 0.005   # seconds, beside max_batch"),
     "trainable": ((bool,), "trainable: false"),
     "device": ((str,), "device: cuda:0"),
     "endpoint_url": ((str,), 'endpoint_url: "http://127.0.0.1:8101"'),
@@ -101,9 +111,11 @@ def check_policies(policies: Mapping[str, Any]) -> None:
             raise ConfigError(f"a node has no {name!r}; {close_names(name, POLICIES)}")
         kinds, hint = _FORMS.get(name, ((object,), ""))
         wrong = not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
-        few = name in ("retry", "timeout") and not wrong and not value > 0
+        few = name in ("retry", "timeout", "max_batch") and not wrong and not value > 0
         if value is not None and (wrong or few):
             raise ConfigError(f"{name} is {value!r}", hint=hint)
+    if policies.get("max_wait") is not None and policies.get("max_batch") is None:
+        raise ConfigError("max_wait is for nodes with a max_batch", hint="max_batch: 16   # rows")
 
 
 def as_runnable(what: Any) -> Runnable:
