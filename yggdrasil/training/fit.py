@@ -41,7 +41,7 @@ async def fit(
 
     data        rows (mappings) in a list or a torch Dataset, {column: tensor}, or a function from a number to a batch.
                 Columns named like inputs of the level go in; losses may take any of them
-    select      a glob over paths of blocks; "**" by default
+    select      a glob over paths of blocks; by default "**", with adapters nothing but them
     losses      {"output": ("mse", "column")}, an inner output by `path/node.port`; see `losses.read_losses`
     groups      {glob: {"lr": ..., "weight_decay": ..., "freeze": True}}; see `train_plan`
     collate     makes a batch of rows; by default tensors and numbers are stacked, the rest is a list
@@ -71,7 +71,7 @@ async def fit(
     settings = Settings(**said)
     if "losses" not in chosen:
         raise ConfigError("there is no loss", path=level.label, hint='losses={"pred": ("mse", "target")}')
-    plan = train_plan(level, chosen.get("select", "**"), groups=chosen.get("groups"), losses=chosen["losses"])
+    plan = train_plan(level, **chosen, adapters=adapters)
     context = context_for(level, settings.seed, tuple(hooks), adapters)
     trainer = Trainer(
         level, plan, settings, data, collate=collate, device=device, every=every, on_step=on_step, context=context,

@@ -51,15 +51,17 @@ SCHEDULES = (
 
 def schedule_for(optimizer: Any, kind: str | Callable[[int], float], warmup: int, steps: int) -> Any:
     """How the learning rate goes: a schedule of diffusers by name, or a function from a step to a factor."""
-    if callable(kind):
-        import torch
+    import torch
 
+    if callable(kind):
         return torch.optim.lr_scheduler.LambdaLR(optimizer, kind)
+    if kind == "constant" and not warmup:
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)  # without loading diffusers for it
     if kind not in SCHEDULES:
         raise ConfigError(f"no schedule {kind!r}; {close_names(kind, SCHEDULES)}", hint="a name, or step -> factor")
     from diffusers.optimization import get_scheduler
 
-    name = "constant_with_warmup" if kind == "constant" and warmup else kind
+    name = "constant_with_warmup" if kind == "constant" else kind
     return get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
 
 

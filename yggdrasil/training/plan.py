@@ -89,11 +89,20 @@ class TrainPlan:
         return "\n".join(_lines(self))
 
 
-def train_plan(level: Level, select: str = "**", *, groups: Any = None, losses: Any = None) -> TrainPlan:
+def train_plan(
+    level: Level,
+    select: str | None = None,
+    *,
+    groups: Any = None,
+    losses: Any = None,
+    adapters: Mapping[str, Any] | None = None,
+) -> TrainPlan:
     """What training `level` would change, for the blocks that the glob `select` names (and levels named by it).
 
-    groups   {glob: {"lr": 1e-4, "weight_decay": 0.0, "freeze": True}}: the first that names a parameter has it
-    losses   as for `fit`: then what no loss reaches counts as frozen
+    select    by default all, "**"; with adapters nothing but them
+    groups    {glob: {"lr": 1e-4, "weight_decay": 0.0, "freeze": True}}: the first that names a parameter has it
+    losses    as for `fit`: then what no loss reaches counts as frozen
+    adapters  what it runs with, as in `run(adapters=...)`: all of them learn; `adapters/NAME` is their path
 
     A node's `trainable: false` keeps what is below it out, unless a node nearer says true. A block in several nodes is
     trained if one of those chosen may be. ConfigError when nothing matches, or when nothing would learn.
@@ -103,12 +112,15 @@ def train_plan(level: Level, select: str = "**", *, groups: Any = None, losses: 
     if found:
         Forward(level, found)  # an output that is not there is named before anything else is
     there = list(places(level))
-    chosen = {p.path for p in there if p.named_by(select)}
+    added = dict(_adapters(level, there, adapters or {}))
+    select = select if select is not None else "" if added else "**"
+    chosen = {p.path for p in there if p.named_by(select)} | {place.path for place in added}
     if not chosen:
         hint = "; ".join(p.path for p in there[:12]) or "the level is empty"
         raise ConfigError(f"no block matches {select!r}", path=level.label, hint=hint)
     useful = reached(level, loss_ends(level, found)) if found else {p.path for p in there}
-    parameters = tuple(_learned(p, uses, select, chosen, useful, made) for p, uses in _shared(there))
+    useful |= {place.path for place, users in added.items() if useful & set(users)}
+    parameters = tuple(_learned(p, uses, select, chosen, useful, made) for p, uses in _shared([*there, *added]))
     stopping = [Stop(p.path, p.block.block_type, stops(p)) for p in there if p.home == p.path or p.node is None]
     plan = TrainPlan(select, made, parameters, tuple(s for s in stopping if s.reason), found)
     _require_learning(level, plan, there, chosen)
@@ -144,6 +156,43 @@ def loss_ends(level: Level, losses: Sequence[Loss]) -> list[tuple[str, str]]:
     return found
 
 
+def _adapters(
+    level: Level, there: Sequence[Place], adapters: Mapping[str, Any]
+) -> Iterator[tuple[Place, tuple[str, ...]]]:
+    """Each adapter as a place of its own, with the paths of the blocks that compute with it."""
+    from yggdrasil.blocks.adapter.active import chosen
+    from yggdrasil.blocks.adapter.bind import bind
+    from yggdrasil.blocks.neural import Neural
+
+    users: dict[int, tuple[Any, list[str]]] = {}
+    for place in there if adapters else ():
+        if isinstance(place.block, Neural):
+            path = f"{level.label}/{place.path}" if place.node is not None else place.path
+            for lora, _, wherever in chosen(adapters, path):
+                if bind(lora, place.block.modules(), wherever=wherever, path=path):
+                    users.setdefault(id(lora), (lora, []))[1].append(place.path)
+    if adapters and not users:
+        hint = "; ".join(f"{level.label}/{p.path}" for p in there[:12])
+        raise ConfigError("no block computes with the adapters", path=level.label, hint=hint)
+    for number, (lora, paths) in enumerate(users.values()):
+        block = AdapterWeights(lora, tuple(paths))
+        yield Place(f"adapters/{lora.name or number}", block, None, None), tuple(paths)
+
+
+class AdapterWeights:
+    """The parameters of an adapter, as a block shows its own."""
+
+    def __init__(self, adapter: Any, users: tuple[str, ...]) -> None:
+        self.adapter, self.users = adapter, users
+
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        """What it adds, by the name of the layer it adds it to."""
+        for name, target in self.adapter.targets.items():
+            for part in ("A", "B", "bias"):
+                if getattr(target, part) is not None:
+                    yield f"{name}.{part}", getattr(target, part)
+
+
 def _shared(there: Sequence[Place]) -> Iterator[tuple[Any, list[tuple[Place, str]]]]:
     """Each parameter once, with the places that use it and its name there."""
     uses: dict[int, tuple[Any, list[tuple[Place, str]]]] = {}
@@ -162,7 +211,7 @@ def _learned(
     groups: tuple[Group, ...],
 ) -> Learned:
     first, name = uses[0]
-    users = tuple(dict.fromkeys(place.path for place, _ in uses))
+    users = tuple(dict.fromkeys(path for place, _ in uses for path in getattr(place.block, "users", (place.path,))))
     group = next((n for n, g in enumerate(groups) if any(_in(g, place, own) for place, own in uses)), -1)
     named = [place for place, _ in uses if place.path in chosen]
     allowed = [place for place in named if place.allowed is not False]
@@ -194,7 +243,9 @@ def _require_learning(level: Level, plan: TrainPlan, there: list[Place], chosen:
             hint = "; ".join(p.path for p in there[:12])
             raise ConfigError(f"no block matches the group {group.select!r}", path=level.label, hint=hint)
     if not plan.learning:
-        reasons = sorted({p.frozen for p in plan.parameters if set(p.users) & chosen}) or ["no block has parameters"]
+        reasons = sorted({p.frozen for p in plan.parameters if chosen & {*p.users, p.name.partition(":")[0]}}) or [
+            "no block has parameters"
+        ]
         hint = 'train_plan(level, select="**/backbone"), set_trainable(), block.freeze(False)'
         raise ConfigError(f"nothing would learn: {'; '.join(reasons)}", path=level.label, hint=hint)
     for place in there:

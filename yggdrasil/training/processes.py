@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,13 +13,16 @@ BUCKET = 8 * 1024 * 1024
 
 def accelerator_for(precision: str | None, device: str | None) -> Any:
     """An Accelerator: the processes that `accelerate launch` or torchrun started, the device, the precision."""
+    import torch
     from accelerate import Accelerator  # type: ignore[import-untyped]
     from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
 
     if AcceleratorState._shared_state and precision not in (None, AcceleratorState().mixed_precision):
         AcceleratorState._reset_state()  # the precision of a training before is not that of this one
+    # without a word it looks for a GPU only, and takes two processes on CPUs for two lone ones
+    cpu = device == "cpu" or not torch.accelerator.is_available()
     try:
-        return Accelerator(mixed_precision=precision, cpu=device == "cpu" or bool(os.environ.get("ACCELERATE_USE_CPU")))
+        return Accelerator(mixed_precision=precision, cpu=cpu)
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"precision {precision!r} on {device or 'this machine'}: {error}") from error
 

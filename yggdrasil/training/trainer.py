@@ -100,8 +100,9 @@ class Trainer:
         mine = {id(p) for p in self._parameters.values()}
         for parameter, _ in kept:
             parameter.requires_grad_(id(parameter) in mine)
-        for module in self._modules.values():
-            module.train(any(id(p) in mine for p in module.parameters()))
+        users = {path for p in self._plan.learning if p.name.startswith("adapters/") for path in p.users}
+        for name, module in self._modules.items():
+            module.train(name.partition(":")[0] in users or any(id(p) in mine for p in module.parameters()))
         try:
             yield
         finally:
