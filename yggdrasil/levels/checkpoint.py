@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from yggdrasil.errors import ConfigError, CorruptError, FormatError, YggdrasilEr
 from yggdrasil.levels import checkpoint_format as form
 from yggdrasil.levels.checkpoint_modules import Places, match_modules, neural, put_modules, write_modules
 from yggdrasil.levels.checkpoint_state import pack, unpack
-from yggdrasil.levels.checkpoint_tensors import SHARD, map_state, map_weights, shards, tensor_bytes
+from yggdrasil.levels.checkpoint_tensors import SHARD, Mapped, map_state, map_weights, shards, tensor_bytes
 from yggdrasil.levels.container import Container, _with_inner
 from yggdrasil.levels.node import Node
 from yggdrasil.levels.read import read_level
@@ -47,12 +48,18 @@ STATE = 256 * 1024 * 1024
 
 
 def save_checkpoint(
-    what: Runnable, path: str | Path, *, extra: Mapping[str, Any] | None = None, shard: int = SHARD
+    what: Runnable,
+    path: str | Path,
+    *,
+    extra: Mapping[str, Any] | None = None,
+    shard: int = SHARD,
+    nonfinite: bool = False,
 ) -> Saved:
     """Write a checkpoint: a folder, or an archive when `path` ends in .ygg. What was there is replaced whole.
 
-    extra   what a trainer wants back (`optimizer`, `rng`): nested values with tensors, by name
-    shard   the most bytes that go into one file
+    extra      what a trainer wants back (`optimizer`, `rng`): nested values with tensors, by name
+    shard      the most bytes that go into one file
+    nonfinite  whether parameters may hold NaN or infinity
 
     ConfigError names by path what cannot be saved; StoreError when the disk refuses, StoreFullError when it is full.
     """
@@ -66,7 +73,7 @@ def save_checkpoint(
         version=form.VERSION,
         config=digest_bytes(config),
         same=_same(what),
-        weights=write_modules(places, parts, shard),
+        weights=write_modules(places, parts, shard, nonfinite=nonfinite),
         states=_states(places, parts, shard),
         extra={name: _state([], value, f"extra/{name}", parts, shard) for name, value in (extra or {}).items()},
     )
@@ -79,14 +86,13 @@ def load_checkpoint(path: str | Path, kind: type[Runnable] | None = None) -> Any
     CorruptError for what is not what was written, FormatError for a newer version, UnknownTypeError for a type that
     is not registered here.
     """
-    source, record = _open(path)
-    document = _read_config(source, record)
-    require_kind(document, kind, source.place(CONFIG))
-    states = [(state, _load_state(source, state)) for state in record.states]
-    weights = [(one, map_weights(source, one)) for one in record.weights]
-    level = build(document, source.place(CONFIG))
-    _share(level, record.same, source)
-    _put(level, weights, states, source)
+    found = _read(path)
+    where = found.source.place(CONFIG)
+    document = _document(found.config, where)
+    require_kind(document, kind, where)
+    level = build(document, where)
+    _share(level, found.record.same, found.source)
+    _put(level, found)
     return level
 
 
@@ -95,17 +101,14 @@ def restore(what: Runnable, path: str | Path) -> dict[str, Any]:
 
     Its config is not looked at. Nothing is changed unless all of it fits.
     """
-    source, record = _open(path)
-    extra = {name: _load_state(source, state) for name, state in record.extra.items()}
-    states = [(state, _load_state(source, state)) for state in record.states]
-    _put(what, [(one, map_weights(source, one)) for one in record.weights], states, source)
-    return extra
+    found = _read(path, extra=True)
+    _put(what, found)
+    return found.extra
 
 
 def read_extra(path: str | Path) -> dict[str, Any]:
-    """What was saved as `extra`, by name, without loading anything else."""
-    source, record = _open(path)
-    return {name: _load_state(source, state) for name, state in record.extra.items()}
+    """What was saved as `extra`, by name."""
+    return _read(path, extra=True).extra
 
 
 # --- what a level consists of
@@ -192,22 +195,56 @@ def _load_state(source: Source, state: form.State) -> Any:
 # --- reading
 
 
-def _open(path: str | Path) -> tuple[Source, form.Record]:
-    source = open_source(Path(path))
-    return source, form.read_record(source)
+@dataclass
+class _Found:
+    """A checkpoint whose files are all there and whole; the tensors are mapped."""
+
+    source: Source
+    record: form.Record
+    config: bytes
+    weights: list[tuple[form.Weights, Mapped]]
+    states: list[tuple[form.State, Any]]
+    extra: dict[str, Any]
 
 
-def _read_config(source: Source, record: form.Record) -> dict[str, Any]:
-    """The document. Where a saving was stopped between the two renames, the new one waits under its digest."""
+def _read(path: str | Path, *, extra: bool = False) -> _Found:
+    """Open what there is; anew, when somebody saved there meanwhile."""
+    while True:
+        source = open_source(Path(path))
+        record = form.read_record(source)
+        try:
+            config = _read_config(source, record)
+            found = _Found(
+                source,
+                record,
+                config,
+                [(one, map_weights(source, one)) for one in record.weights],
+                [(state, _load_state(source, state)) for state in record.states],
+                {name: _load_state(source, state) for name, state in record.extra.items()} if extra else {},
+            )
+        except CorruptError:
+            if form.read_record(open_source(Path(path))) == record:
+                raise
+            continue
+        # a config written by hand is taken; one that belongs to another record, since somebody saved just now, is not
+        if digest_bytes(config) == record.config or form.read_record(open_source(Path(path))) == record:
+            return found
+
+
+def _read_config(source: Source, record: form.Record) -> bytes:
+    """The document, as text. Where a saving was stopped between the two renames, the new one waits under its digest."""
     data = b""
     if isinstance(source, FolderSource):
         with suppress(CorruptError):  # it is there only then
             data = source.read(pending(record.config), SIZE)
     if digest_bytes(data) != record.config:
         data = source.read(CONFIG, SIZE)
-    where = source.place(CONFIG)
+    return data
+
+
+def _document(config: bytes, where: str) -> dict[str, Any]:
     try:
-        document = parse(data.decode("utf-8-sig"), where)
+        document = parse(config.decode("utf-8-sig"), where)
     except UnicodeDecodeError:
         raise ConfigError("this is no UTF-8 text", path=where) from None
     if not isinstance(document, dict):
@@ -283,17 +320,17 @@ def _told(level: Runnable, path: str, block: Runnable) -> None:
             holder._made = None
 
 
-def _put(what: Runnable, weights: list[Any], states: list[tuple[form.State, Any]], source: Source) -> None:
+def _put(what: Runnable, found: _Found) -> None:
     places, label = dict(_places(what)), what.label
-    meant = match_modules(places, weights, label)
-    for state, value in states:
+    meant = match_modules(places, found.weights, label)
+    for state, value in found.states:
         for path in state.users:
             if path not in places or not hasattr(places[path], "load_state_dict"):
                 sentence = f"the checkpoint has a state for {path}, which is not here; {close_names(path, places)}"
                 raise ConfigError(sentence, path=f"{label}/{path}")
             if not isinstance(value, Mapping):
-                raise CorruptError("the state of a block is no mapping", path=source.place(state.file.file))
-    _load_states(places, states, label)
+                raise CorruptError("the state of a block is no mapping", path=found.source.place(state.file.file))
+    _load_states(places, found.states, label)
     put_modules(meant)
 
 

@@ -63,6 +63,7 @@ class Weights(_Part):
     origin     where it was loaded from, when it came from a ref
     training   whether it is in training mode; `unlike` names the modules inside that are not as it is
     frozen     True, or the names of the parameters that are not trained
+    nonfinite  whether its parameters may hold NaN or infinity
     ties       tensors that are another's
     """
 
@@ -71,6 +72,7 @@ class Weights(_Part):
     training: bool = True
     unlike: list[str] = []
     frozen: bool | list[str] = False
+    nonfinite: bool = False
     files: list[File] = []
     tensors: dict[str, Tensor] = {}
     ties: dict[str, Tie] = {}

@@ -53,13 +53,25 @@ def modules_of(places: Places) -> list[Used]:
 # --- written
 
 
-def write_modules(places: Places, parts: dict[str, Part], size: int) -> list[Weights]:
-    """A record for every module; its files go into `parts`. ConfigError for what cannot be written."""
+def write_modules(places: Places, parts: dict[str, Part], size: int, *, nonfinite: bool = False) -> list[Weights]:
+    """A record for every module; its files go into `parts`. ConfigError for what cannot be written.
+
+    nonfinite   whether parameters may hold NaN or infinity
+    """
     seen: dict[Any, Tie] = {}
-    return [_written(used, number, seen, parts, size) for number, used in enumerate(modules_of(places))]
+    found = modules_of(places)
+    for used in () if nonfinite else found:
+        path = next(iter(used.users))
+        for name, value in used.module.named_parameters():
+            if not value.is_meta and value.is_floating_point() and not bool(value.detach().isfinite().all()):
+                hint = "save_checkpoint(..., nonfinite=True)   # when it is meant"
+                raise ConfigError(f"{name} holds NaN or infinity", path=path, hint=hint)
+    return [_written(used, number, seen, parts, size, nonfinite) for number, used in enumerate(found)]
 
 
-def _written(used: Used, number: int, seen: dict[Any, Tie], parts: dict[str, Part], size: int) -> Weights:
+def _written(
+    used: Used, number: int, seen: dict[Any, Tie], parts: dict[str, Part], size: int, nonfinite: bool
+) -> Weights:
     path, module = next(iter(used.users)), used.module
     own: dict[str, TensorBytes] = {}
     ties: dict[str, Tie] = {}
@@ -85,6 +97,7 @@ def _written(used: Used, number: int, seen: dict[Any, Tie], parts: dict[str, Par
         training=module.training,
         unlike=sorted(name for name, inner in module.named_modules() if inner.training != module.training),
         frozen=whole or frozen or False,
+        nonfinite=nonfinite,
         files=files,
         tensors=tensors,
         ties=ties,
@@ -184,7 +197,14 @@ def _misfits(one: Meant) -> list[Problem]:
                 found.append(f"{name} is {tuple(value.shape)}, here {tuple(here.shape)}")
             elif value.dtype != here.dtype and not (value.is_floating_point() and here.is_floating_point()):
                 found.append(f"{name} is {dtype_name(value.dtype)}, here {dtype_name(here.dtype) or here.dtype}")
+    if not found and not one.record.nonfinite:
+        found = [f"{name} holds NaN or infinity" for name, _ in one.module.named_parameters() if not _finite(one, name)]
     return [Problem(one.path, sentence) for sentence in sorted(set(found))]
+
+
+def _finite(one: Meant, name: str) -> bool:
+    value = one.values.get(name)
+    return value is None or not value.is_floating_point() or bool(value.isfinite().all())
 
 
 def _refuse(problems: list[Problem]) -> None:
@@ -198,23 +218,31 @@ def _refuse(problems: list[Problem]) -> None:
 
 
 def put_modules(meant: Iterable[Meant]) -> None:
-    """Copy the tensors into the modules, and let everybody who shared one share it again."""
+    """Let everybody who shared a module share it again, and copy the tensors. Nothing is changed unless all can."""
     import torch
 
     listed = list(meant)
-    with torch.no_grad():
-        chosen = [_own(one) for one in listed]
+    chosen = [_own(one) for one in listed]
+    undo: list[tuple[Any, str, Any]] = []
+    try:
         for one, module in zip(listed, chosen, strict=True):
-            if module is not one.module or POOL.key_of(module) is None:
+            for block, name, there in one.spots:
+                if there is not module:
+                    undo.append((block, name, there))
+                    block.adopt({name: module})
+                    if block.modules()[name] is not module:
+                        sentence = f"{type(block).__name__} does not take another module for its {name!r}"
+                        raise ConfigError(sentence, path=one.path, hint="adopt(modules) makes it compute with them")
+    except ConfigError:
+        for block, name, there in reversed(undo):
+            block.adopt({name: there})
+        raise
+    with torch.no_grad():
+        for one, module in zip(listed, chosen, strict=True):
+            if POOL.key_of(module) is None:
                 _fill(module, one.values)
             _modes(module, one.record)
     for one, module in zip(listed, chosen, strict=True):
-        for block, name, there in one.spots:
-            if there is not module:
-                block.adopt({name: module})
-                if block.modules()[name] is not module:
-                    sentence = f"{type(block).__name__} does not take a shared module for {name!r}"
-                    raise ConfigError(sentence, path=one.path, hint="adopt(modules) makes it compute with them")
         for name, tie in one.record.ties.items():
             _tie(module, name, chosen[tie.record], tie.name)
 
