@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from yggdrasil.core.messages import Reply, Request
+
+if TYPE_CHECKING:
+    from yggdrasil.abc.context import RunContext
 
 Delta = Callable[[str, str], None]
 """Told each piece of an answer: (part, text), part being "text", "thinking" or "arguments".
@@ -28,3 +32,7 @@ class Model(ABC):
 
         Raises ModelError, by kind; nothing raw from a provider's library.
         """
+
+    def at(self, ctx: RunContext) -> Model:
+        """The model as it answers at a place of a run: one that computes here takes its device, seed and adapters."""
+        return self

@@ -21,6 +21,7 @@ async def ask(model: Model, request: Request, ctx: RunContext) -> Reply:
     While someone listens to them the reply is streamed, piece by piece, as Token events.
     """
     run = ctx.run
+    model = model.at(ctx)
     if ctx.budget is not None and run.effects is None:
         ctx.require()
     delta = None

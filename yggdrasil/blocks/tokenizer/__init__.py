@@ -1,0 +1,1 @@
+"""The role tokenizer: one file per kind."""
