@@ -152,7 +152,8 @@ class Pool:
         try:
             with entry.gate:
                 if entry.place != key.device:
-                    entry.handling = handling or entry.handling
+                    if entry.value is _NOTHING:  # one that was moved away comes back as it went
+                        entry.handling = handling
                     self._bring(slot, entry, load)
                     self._tell_of_copies(slot)
                 return Lease(self, slot, entry.value)
