@@ -45,8 +45,8 @@ def clip_text(kind: type = CLIPTextModel, width: int = 32, seed: int = 0) -> Any
     return kind(
         CLIPTextConfig(
             bos_token_id=52, eos_token_id=53, pad_token_id=53, hidden_size=width, intermediate_size=37,
-            layer_norm_eps=1e-05, num_attention_heads=4, num_hidden_layers=2, vocab_size=54, hidden_act="gelu", projection_dim=width,
-            max_position_embeddings=16,
+            layer_norm_eps=1e-05, num_attention_heads=4, num_hidden_layers=2, vocab_size=54, hidden_act="gelu",
+            projection_dim=width, max_position_embeddings=16,
         )
     ).eval()  # fmt: skip
 
@@ -86,6 +86,19 @@ def sd(kind: type = diffusers.StableDiffusionPipeline, channels: int = 4) -> Any
         vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokenizer(), unet=unet(channels), scheduler=ddim(),
         safety_checker=None, feature_extractor=None, image_encoder=None, requires_safety_checker=False,
     )  # fmt: skip
+
+
+def controlled() -> Any:
+    torch.manual_seed(0)
+    net = diffusers.ControlNetModel(
+        block_out_channels=(8, 16), layers_per_block=1, in_channels=4, cross_attention_dim=32, norm_num_groups=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), conditioning_embedding_out_channels=(4, 8),
+        attention_head_dim=4,
+    ).eval()  # fmt: skip
+    for part in (*net.controlnet_down_blocks, net.controlnet_mid_block):
+        torch.nn.init.normal_(part.weight, std=0.1)  # it begins with zeros, which would change nothing
+    parts = {k: v for k, v in sd().components.items() if k != "image_encoder"}
+    return diffusers.StableDiffusionControlNetPipeline(**parts, controlnet=net, requires_safety_checker=False)
 
 
 def sdxl() -> Any:
@@ -148,6 +161,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "sd": sd,
     "img2img": lambda: sd(diffusers.StableDiffusionImg2ImgPipeline),
     "inpaint": lambda: sd(diffusers.StableDiffusionInpaintPipeline, 9),
+    "controlnet": controlled,
     "sdxl": sdxl,
     "sd3": sd3,
     "flux": flux,

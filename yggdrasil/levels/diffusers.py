@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from yggdrasil.errors import ConfigError
 
 if TYPE_CHECKING:
+    from yggdrasil.blocks.diffusers.source import Source
     from yggdrasil.levels.graph import Graph
 
 
@@ -52,6 +53,8 @@ def graph_of(what: Any, *, kind: str, revision: str, dtype: str, solver: Any, fi
             fill.add_edge(f"start.{port}", f"{node}.{into}")
             fill.add_edge(f"solver.next_{port}", f"{node}.{into}")
         fill.add_edge(f"{node}.pred", f"guidance.{pred}")
+    if family.controlled:
+        _add_controlnet(fill, source)
     fill.add_edge("prompt.embedding", "start.embedding")
     fill.add_edge("prompt.extra", "start.extra")
     fill.add_edge("prompt.scale", "guidance.scale")
@@ -63,6 +66,18 @@ def graph_of(what: Any, *, kind: str, revision: str, dtype: str, solver: Any, fi
     fill.until = "solver.done"
     _expose(fill, [p.name for p in family.inputs], family.output)
     return fill
+
+
+def _add_controlnet(fill: Graph, source: Source) -> None:
+    from yggdrasil.blocks.adapter.controlnet import ControlNet
+
+    fill.add_node("controlnet", ControlNet(source.ref, revision=source.revision, dtype=source.dtype, source=source))
+    for port, into in {"input": "latent", "timestep": "timestep"}.items():
+        fill.add_edge(f"start.{port}", f"controlnet.{into}")
+        fill.add_edge(f"solver.next_{port}", f"controlnet.{into}")
+    fill.add_edge("prompt.embedding", "controlnet.condition")
+    fill.add_edge("start.hint", "controlnet.hint")
+    fill.add_edge("controlnet.adapted", "backbone.adapter_features")
 
 
 def _expose(fill: Graph, more: list[str], output: str) -> None:

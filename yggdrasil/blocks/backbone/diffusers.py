@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from yggdrasil.abc.context import RunContext
-from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.diffusers.source import Source, source_config
 from yggdrasil.blocks.neural import Neural
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, PortError
@@ -29,20 +29,24 @@ def _of_each_in_thousandths(timestep: torch.Tensor, latent: torch.Tensor) -> tor
 
 @dataclass(frozen=True)
 class Form:
-    """How a class of diffusers wants to be called: the names of its arguments, and the form of the timestep."""
+    """How a class of diffusers wants to be called: the names of its arguments, and the form of the timestep.
+
+    conditional   it cannot do without a condition
+    """
 
     latent: str = "hidden_states"
     condition: str = "encoder_hidden_states"
+    conditional: bool = True
     timestep: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _of_each
 
 
 FORMS: Mapping[str, Form] = {
-    "UNet2DModel": Form("sample", "class_labels", _as_it_is),
+    "UNet2DModel": Form("sample", "class_labels", False, _as_it_is),
     "UNet2DConditionModel": Form("sample", timestep=_as_it_is),
     "UNet3DConditionModel": Form("sample", timestep=_as_it_is),
     "UNetMotionModel": Form("sample", timestep=_as_it_is),
     "UNetSpatioTemporalConditionModel": Form("sample", timestep=_as_it_is),
-    "DiTTransformer2DModel": Form(condition="class_labels"),
+    "DiTTransformer2DModel": Form(condition="class_labels", conditional=False),
     "PixArtTransformer2DModel": Form(),
     "SD3Transformer2DModel": Form(),
     "FluxTransformer2DModel": Form(timestep=_of_each_in_thousandths),
@@ -88,8 +92,16 @@ class Backbone(Neural):
 
     @property
     def spec(self) -> Spec:
-        """The ports of the role."""
-        return _SPEC
+        """The ports of the role; the condition is optional where the model can do without."""
+        return _CONDITIONAL if self.form.conditional else _FREE
+
+    @property
+    def form(self) -> Form:
+        """How its model is called; ConfigError where that is not known."""
+        name = type(self.model).__name__ if self.model is not None else self.source.class_of(self.part)
+        if name not in FORMS:
+            raise ConfigError(f"how to call a {name} is not known", hint=f"one of {', '.join(FORMS)}")
+        return FORMS[name]
 
     def module(self, device: str | None = None) -> torch.nn.Module:
         """The model, loaded by now."""
@@ -131,23 +143,17 @@ class Backbone(Neural):
         return {"pred": module(timestep=form.timestep(timestep, latent), return_dict=False, **given)[0]}
 
 
-def source_config(block: Any, ref: str, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a block with a source: where it lies, and what differs from the defaults."""
-    if not ref:
-        sentence = f"{block.label} was given a model that lies nowhere, so it cannot be saved"
-        raise ConfigError(sentence, hint="pipeline.save_pretrained(folder), and Graph.from_diffusers(folder)")
-    named = {"revision": block.revision, "dtype": block.dtype}
-    return {"ref": ref, **{k: v for k, v in named.items() if v}, **more}
+def _spec(conditional: bool) -> Spec:
+    optional = ("concat", "extra", "adapter_features")
+    return Spec.declare(
+        [
+            port("latent", "tensor"),
+            port("timestep", "any"),
+            port("condition", "tensor", optional=not conditional),
+            *(port(name, "tensor" if name == "concat" else "any", optional=True) for name in optional),
+        ],
+        [port("pred", "tensor")],
+    )
 
 
-_SPEC = Spec.declare(
-    [
-        port("latent", "tensor"),
-        port("timestep", "any"),
-        port("condition", "tensor", optional=True),
-        port("concat", "tensor", optional=True),
-        port("extra", "any", optional=True),
-        port("adapter_features", "any", optional=True),
-    ],
-    [port("pred", "tensor")],
-)
+_CONDITIONAL, _FREE = _spec(True), _spec(False)

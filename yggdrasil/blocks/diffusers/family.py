@@ -38,12 +38,17 @@ class Encoded:
 
 @dataclass
 class Beginning:
-    """Where a run begins: its first latent, the plan of its steps, and what the backbone is given besides."""
+    """Where a run begins: its first latent, the plan of its steps, and what the backbone is given besides.
+
+    concat   what goes beside the latent's channels
+    hint     the picture that a ControlNet follows
+    """
 
     latent: torch.Tensor
     plan: dict[str, Any]
     extra: dict[str, Any] = field(default_factory=dict)
     concat: torch.Tensor | None = None
+    hint: torch.Tensor | None = None
 
 
 class Family(ABC):
@@ -53,6 +58,7 @@ class Family(ABC):
     backbone: ClassVar[str] = "unet"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
     two_calls: ClassVar[bool] = False
+    controlled: ClassVar[bool] = False
     output: ClassVar[str] = "image"
     steps: ClassVar[int] = 50
     scale: ClassVar[float] = 7.5

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 
 from yggdrasil.abc.context import RunContext
-from yggdrasil.blocks.backbone.diffusers import source_config
 from yggdrasil.blocks.diffusers.family import Family, family_of
-from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.diffusers.source import Source, source_config
 from yggdrasil.blocks.neural import Neural
 from yggdrasil.blocks.solver.diffusers import Solver
 from yggdrasil.core.canonical import derive
@@ -121,6 +120,7 @@ class Start(_Part):
                 port("state", "any"),
                 port("extra", "any"),
                 port("concat", "tensor", optional=True),
+                port("hint", "tensor", optional=True),
             ],
         )
 
@@ -134,8 +134,9 @@ class Start(_Part):
         made = self.family.begin(pipe, self._solver, inputs, inputs["embedding"], random)
         first = self._solver.begin(made.latent, made.plan, random)
         extra = {**(inputs.get("extra") or {}), **made.extra}
-        outputs = {"latent": made.latent, **first, "extra": extra}
-        return outputs if made.concat is None else {**outputs, "concat": made.concat}
+        optional = {"concat": made.concat, "hint": made.hint}
+        given = {name: value for name, value in optional.items() if value is not None}
+        return {"latent": made.latent, **first, "extra": extra, **given}
 
 
 def _seed(ctx: RunContext) -> int:

@@ -147,6 +147,28 @@ class Inpaint(TextToImage):
         return Beginning(latent, plan, concat=torch.cat(masks, dim=1))
 
 
+class Controlled(TextToImage):
+    """StableDiffusionControlNetPipeline with one ControlNet: a picture says where things are (arXiv 2302.05543)."""
+
+    pipelines = ("StableDiffusionControlNetPipeline",)
+    controlled = True
+    inputs = (IMAGE[0],)
+
+    def begin(
+        self, pipe: Any, solver: Solver, given: Given, embedding: torch.Tensor, random: torch.Generator
+    ) -> Beginning:
+        """Noise as large as the picture that is followed."""
+        batch = batch_of(given)
+        hint = pipe.prepare_image(
+            given["image"], given.get("width"), given.get("height"), batch, 1, embedding.device, pipe.controlnet.dtype,
+            embedding.shape[0] == 2 * batch, False,
+        )  # fmt: skip
+        height, width = hint.shape[-2:]
+        made = super().begin(pipe, solver, {**given, "height": height, "width": width}, embedding, random)
+        made.hint = hint
+        return made
+
+
 class XL(TextToImage):
     """StableDiffusionXLPipeline."""
 
@@ -200,4 +222,4 @@ class XL(TextToImage):
         return pipe.image_processor.postprocess(image, output_type="np")
 
 
-FAMILIES = (TextToImage, ImageToImage, Inpaint, XL)
+FAMILIES = (TextToImage, ImageToImage, Inpaint, Controlled, XL)

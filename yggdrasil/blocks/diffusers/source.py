@@ -33,6 +33,7 @@ class Source:
         self._given = pipeline
         self._leases: dict[tuple[str, str], Lease[Any]] = {}
         self._pipelines: dict[str, Any] = {}
+        self._own: dict[str, Any] = {}
         self._index: dict[str, Any] | None = None
         self._folder: Path | None = None
 
@@ -58,8 +59,20 @@ class Source:
                 raise ConfigError(f"{path.name} of {self.ref} is no mapping")
         return self._index
 
+    def class_of(self, name: str) -> str:
+        """The name of a part's class; nothing is loaded. ConfigError where there is no such part."""
+        if self._given is not None:
+            return type(self.require(name)).__name__
+        named = self.index.get(name)
+        if not isinstance(named, list) or len(named) != 2 or not isinstance(named[1], str):
+            names = [n for n in self.index if not n.startswith("_")]
+            raise ConfigError(f"{self.ref} has no {name!r}; {close_names(name, names)}")
+        return named[1]
+
     def part(self, name: str, device: str | None = None) -> Any:
         """A part: a module, a tokenizer, a scheduler; None where the pipeline has none by that name."""
+        if name in self._own:
+            return self._own[name] if device is None else self._own[name].to(device)
         if self._given is not None:
             return getattr(self._given, name, None)
         named = self.index.get(name)
@@ -95,6 +108,11 @@ class Source:
             plain = {n: v for n, v in self.index.items() if not n.startswith("_") and not isinstance(v, list)}
             self._pipelines[where] = kind(**parts, **plain)
         return self._pipelines[where]
+
+    def adopt(self, modules: Mapping[str, Any]) -> None:
+        """Have these parts from now on, in place of those of the ref: trained ones, from a checkpoint."""
+        self._own.update(modules)
+        self._pipelines.clear()
 
     def close(self) -> None:
         """Give all parts back."""
@@ -135,3 +153,12 @@ class Source:
                 f"{self.ref} wants {library}.{name}, which is not there", hint=f"pip install -U {library}"
             )
         return found
+
+
+def source_config(block: Any, ref: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a block with a source: where it lies, and what differs from the defaults."""
+    if not ref:
+        sentence = f"{block.label} was given a model that lies nowhere, so it cannot be saved"
+        raise ConfigError(sentence, hint="pipeline.save_pretrained(folder), and Graph.from_diffusers(folder)")
+    named = {"revision": block.revision, "dtype": block.dtype}
+    return {"ref": ref, **{k: v for k, v in named.items() if v}, **more}
