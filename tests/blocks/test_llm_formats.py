@@ -12,6 +12,7 @@ from yggdrasil.blocks.llm.formats import REGIONS, Reader, Stops
 from yggdrasil.core.messages import Message, Text, Thinking, ToolCall
 
 ROLL = '{"name": "roll", "arguments": {"sides": 6}}'
+PIECES = ["<tool_call>", "</tool_call>", ROLL, "<think>", "</think>", "[TOOL_CALLS]", *'{} "<a\n', "<function="]
 CALLED = [("roll", {"sides": 6})]
 
 
@@ -78,9 +79,7 @@ def test_thoughts_are_no_text(size: int) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from(
-    ["<tool_call>", "</tool_call>", ROLL, "<think>", "</think>", "[TOOL_CALLS]", "{", "}", " ", "\n", "a", "<", "<function=", '"'],
-), max_size=12), st.integers(1, 7))  # fmt: skip
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.integers(1, 7))
 def test_pieces_change_nothing(parts: list[str], size: int) -> None:
     written = "".join(parts)
     whole, _ = read(written)

@@ -75,7 +75,7 @@ def _call(value: Any) -> tuple[str, Mapping[str, Any] | str]:
         value = value["function"]
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         return "", json.dumps(value, ensure_ascii=False)
-    arguments = next((value[key] for key in _ARGUMENTS if key in value), {})
+    arguments: Any = next((value[key] for key in _ARGUMENTS if key in value), {})
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)

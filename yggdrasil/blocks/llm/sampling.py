@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
 from transformers.generation.logits_process import (
     EpsilonLogitsWarper,
     EtaLogitsWarper,
@@ -65,7 +64,7 @@ class Sampling:
         limit = params.max_tokens or own.max_new_tokens or MAX_TOKENS
         self.limit = limit if room is None else min(limit, room)
         self.ends = ends
-        plain = GenerationConfig()
+        plain = type(own)()
         for key, _, _ in _WARPERS:
             setattr(config, key, _DEFAULTS.get(key, getattr(plain, key, None)))
         config.update(

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from yggdrasil.blocks.hub import Ref
 from yggdrasil.errors import ConfigError
-from yggdrasil.runtime.pool import POOL, Key, Lease
 
 if TYPE_CHECKING:
     import torch
+
+    from yggdrasil.blocks.shared import Shared
 
 Given = str | tuple[Any, Any]
 """A ref ("hf://org/name", a folder), or the pair (module, tokenizer or processor)."""
 
 _constructing = threading.Lock()  # transformers sets torch's default dtype while it builds a module
-_private = itertools.count(1)
 
 
 class Weights:
@@ -53,10 +51,11 @@ class Weights:
         elif not isinstance(model, tuple) or len(model) != 2:
             raise ConfigError(f"a local model is a ref or (module, tokenizer), not {type(model).__name__}")
         self.model, self.auto, self.kind_of_words = model, auto, words
-        self.revision, self.dtype, self.device = revision, dtype, device
-        self._options: dict[str, Any] = {} if share else {"private": next(_private)}
-        self._leases: dict[tuple[str, str], Lease[Any]] = {}
-        weakref.finalize(self, _give_back, self._leases)
+        self.revision, self.dtype, self.device, self.share = revision, dtype, device, share
+        self._where = ""
+        self._gate = threading.Lock()
+        self._shared: dict[str, Shared[Any]] = {}
+        self._own: torch.nn.Module | None = None if isinstance(model, str) else model[0]
 
     @property
     def ref(self) -> str:
@@ -71,77 +70,90 @@ class Weights:
     @property
     def words(self) -> Any:
         """The tokenizer or processor."""
-        if not isinstance(self.model, str):
-            return self.model[1]
-        return self._leased(self.kind_of_words, "cpu", "", self._load_words)
+        return self.model[1] if not isinstance(self.model, str) else self._of(self.kind_of_words).get()
 
     def module(self, device: str | None = None) -> torch.nn.Module:
-        """The module, on the device of this, else `device`, else the CPU; one that was given is where it is."""
-        if not isinstance(self.model, str):
-            return self.model[0]  # type: ignore[no-any-return]
-        where = self.device or device or next((d for kind, d in self._leases if kind == self.auto), "cpu")
-        return self._leased(self.auto, where, self.dtype, self._load_module)  # type: ignore[no-any-return]
+        """The module, on the device of this, else `device`, else where it is; one that was given is where it is."""
+        if self._own is not None:
+            return self._own
+        self._where = self.device or device or self._where or "cpu"
+        return self._of(self.auto).get(self._where)  # type: ignore[no-any-return]
+
+    def adopt(self, modules: Mapping[str, torch.nn.Module]) -> None:
+        """Hold this module from now on, in place of what the ref says."""
+        (self._own,) = modules.values()
 
     def close(self) -> None:
-        """Give all of it back."""
-        _give_back(self._leases)
+        """Give back what is the pool's; it is taken again when it is needed."""
+        for shared in self._shared.values():
+            shared.close()
 
-    def _leased(self, kind: str, device: str, dtype: str, load: Callable[[Ref, str], Any]) -> Any:
-        lease = self._leases.get((kind, device))
-        if lease is None:
-            ref = Ref.of(self.ref, self.revision)
-            key = Key.of(f"transformers.{kind}", ref.name, dtype=dtype, device=device, **self._options)
-            taken = POOL.lease(key, lambda: load(ref, device))
-            lease = self._leases.setdefault((kind, device), taken)
-            if lease is not taken:  # another thread was quicker
-                taken.release()
-        return lease.value
+    def _of(self, kind: str) -> Shared[Any]:
+        """The pool's instance of the module or of the words."""
+        from yggdrasil.blocks.shared import Shared, file_bytes
 
-    def _load_words(self, ref: Ref, device: str) -> Any:
-        import transformers
+        with self._gate:
+            if kind not in self._shared:
+                ref = Ref.of(self.ref, self.revision)
+                weighs, dtype = kind == self.auto, self.dtype
+                self._shared[kind] = Shared(
+                    f"transformers.{kind}",
+                    ref.name,
+                    _Loader(kind, ref, dtype).module if weighs else _Loader(kind, ref).words,
+                    dtype=dtype if weighs else "",
+                    share=self.share or not weighs,
+                    expected=lambda: file_bytes(ref.folder(), dtype) if weighs else 0,  # without a hold of this
+                )
+            return self._shared[kind]
 
-        words = self._loaded(getattr(transformers, self.kind_of_words), ref)
+
+class _Loader:
+    """Loads by a class of transformers, from safetensors only, and without any code of the model's own."""
+
+    def __init__(self, kind: str, ref: Ref, dtype: str = "") -> None:
+        self._kind, self._ref, self._dtype = kind, ref, dtype
+
+    def words(self, device: str) -> Any:
+        words = self._loaded()
         tokenizer = getattr(words, "tokenizer", words)
         tokenizer("", add_special_tokens=False)  # a saved truncation is turned off now, by one thread
         return words
 
-    def _load_module(self, ref: Ref, device: str) -> Any:
+    def module(self, device: str) -> Any:
         import torch
-        import transformers
 
-        dtype = getattr(torch, self.dtype, None) if self.dtype else "auto"
-        if self.dtype and not isinstance(dtype, torch.dtype):
-            raise ConfigError(f"{self.dtype!r} is no dtype", hint='dtype="bfloat16"')
+        dtype = getattr(torch, self._dtype, None) if self._dtype else "auto"
+        if self._dtype and not isinstance(dtype, torch.dtype):
+            raise ConfigError(f"{self._dtype!r} is no dtype", hint='dtype="bfloat16"')
         with _constructing, _quietly():
             module, info = self._loaded(
-                getattr(transformers, self.auto),
-                ref,
                 dtype=dtype,
                 use_safetensors=True,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are named below
             )
         wrong = [f"{name} is missing" for name in sorted(info["missing_keys"])]
-        wrong += [
-            f"{found[0]} is {tuple(found[1])}, not {tuple(found[2])}" for found in sorted(info["mismatched_keys"])
-        ]
+        wrong += [f"{name} is {tuple(there)}, not {tuple(wanted)}" for name, there, wanted in info["mismatched_keys"]]
         if wrong:
-            raise ConfigError(f"the weights of {ref.name} do not fit {type(module).__name__}: {'; '.join(wrong[:5])}")
+            sentence = f"the weights of {self._ref.name} do not fit {type(module).__name__}: {'; '.join(wrong[:5])}"
+            raise ConfigError(sentence)
         return module.eval().to(device)
 
-    def _loaded(self, auto: Any, ref: Ref, **options: Any) -> Any:
+    def _loaded(self, **options: Any) -> Any:
+        import transformers
         from safetensors import SafetensorError
 
-        folder = ref.folder()
+        folder = self._ref.folder()
+        auto = getattr(transformers, self._kind)
         try:
             return auto.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False, **options)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, ImportError, SafetensorError) as error:
             said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             pickled = "use_safetensors" in options and any(folder.glob("*.bin")) and not any(folder.glob("*.safe*"))
             raise ConfigError(
-                f"{ref.name} holds its weights as a pickle, which may run anything when it is read"
+                f"{self._ref.name} holds its weights as a pickle, which may run anything when it is read"
                 if pickled
-                else f"{ref.name} cannot be loaded as {auto.__name__}: {said}",
+                else f"{self._ref.name} cannot be loaded as {auto.__name__}: {said}",
                 hint="model.save_pretrained(folder) where you trust it: it writes safetensors" if pickled else "",
             ) from error
 
@@ -151,15 +163,11 @@ def _quietly() -> Iterator[None]:
     """Without bars on the terminal, which is somebody else's."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    bars: Any = logging  # it has no types
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
-
-
-def _give_back(leases: dict[tuple[str, str], Lease[Any]]) -> None:
-    while leases:
-        leases.popitem()[1].release()
+            bars.enable_progress_bar()
