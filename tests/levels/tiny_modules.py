@@ -64,6 +64,16 @@ class Keeping(Block):
         return {"x": inputs["x"] + self.start}
 
 
+@register("demo/noise")
+class Noise(Block):
+    """A tensor out of nothing."""
+
+    spec = Spec.declare({}, {"x": torch.Tensor})
+
+    async def execute(self, inputs: Mapping[str, Any], ctx: Any) -> Mapping[str, Any]:
+        return {"x": torch.linspace(0, 1, 4)}
+
+
 def weights_of(ref: str) -> torch.nn.Module:
     torch.manual_seed(sum(map(ord, ref)))
     return torch.nn.Linear(3, 3)
@@ -122,15 +132,20 @@ def stage() -> Stage:
 
 def world() -> World:
     made = World("small")
-    made.set_cycle(["author", "creator"])
-    for name, fills in (("author", "intent"), ("creator", "artifacts")):
+    made.set_cycle(["development", "creator"], {"development": [], "creator": ["intent"]})
+    for name, reads, fills in (("development", "action", "intent"), ("creator", "intent", "artifacts")):
         graph = Graph(name)
         graph.add("write", Agent(model="scripted:echo", memory=True))
+        graph.add("noise", Noise())
         graph.add("paint", tiny())
-        graph.expose_input("write.prompt", name="plan" if fills == "intent" else "intent")
+        graph.add_edge("noise.x", "paint.x")
+        graph.expose_input("write.prompt", name=reads)
+        graph.expose_output("write.response", name=fills)
         one = Stage(name)
         one.add("graph", graph)
-        one.set_state_contract(fills=fills)
+        one.expose_input(f"graph.{reads}", name=reads)
+        one.expose_output(f"graph.{fills}", name=fills)
+        one.set_state_contract(reads=[reads] if reads == "intent" else [], fills=fills)
         made.add_stage(name, one)
     made.set_initial_world({"places": ["ford"]})
     return made

@@ -86,13 +86,16 @@ class Neural(Block):
     def adopt(self, modules: Mapping[str, torch.nn.Module]) -> None:
         """Compute with these in place of its own, by their names in `modules()`: a checkpoint says who shares one.
 
-        It is what is kept under that name, or wherever it is kept now.
+        It is the attribute that holds the old one, or that is called so; else whatever it has that adopts modules.
         """
         there = self.modules()
         for name, module in modules.items():
             kept = [attribute for attribute, value in vars(self).items() if value is there.get(name, self)]
-            for attribute in kept or [name]:
+            for attribute in kept or [name] * (name in vars(self)):
                 setattr(self, attribute, module)
+            if not kept and name not in vars(self):
+                for holder in [value for value in vars(self).values() if callable(getattr(value, "adopt", None))]:
+                    holder.adopt({name: module})
 
     def _named(self) -> list[tuple[str, torch.nn.Module]]:
         modules = self.modules()

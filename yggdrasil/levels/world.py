@@ -353,7 +353,7 @@ class World(Runnable):
     ) -> Opening:
         """Open a world, to be used as `async with World.open(...) as world`.
 
-        what       a World, a document, a path to a file, or a name in the catalogue
+        what       a World, a document, a path to a file or a checkpoint, or a name in the catalogue
         store      a store or its URL; else the one its file names, else memory
         seed       for a new world (else its file's, else 0); an old one keeps its own: ConfigError for another
         overlay    `NAME.yaml` beside the world's file, laid over it; several in order: "llm,llm-image"
@@ -375,7 +375,10 @@ class World(Runnable):
             from yggdrasil.levels.world_file import load_world
 
             given = {**(parameters or {}), **({} if model is None else {"model": model})}
-            world = load_world(what, overlay=overlay, parameters=given)
+            if not isinstance(what, Mapping) and is_checkpoint(Path(what)):
+                world = World.load(what, overlay=overlay, parameters=given)
+            else:
+                world = load_world(what, overlay=overlay, parameters=given)
         return Opening(world, store if store is not None else world.store, seed, name, read_only, clock)
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
