@@ -467,7 +467,7 @@ class Spec(Value):
 
     @classmethod
     def declare(cls, inputs: Any = (), outputs: Any = (), doc: str = "") -> Spec:
-        """A spec from Ports, from `{name: type}`, or from pydantic models."""
+        """A spec from Ports and names, from `{name: type}`, or from pydantic models."""
         return cls(_ports(inputs, optional_from_default=True), _ports(outputs, optional_from_default=False), doc)
 
 
@@ -489,7 +489,7 @@ def _ports(what: Any, *, optional_from_default: bool) -> dict[str, Port]:
         return {n: Port(n, port_type(t), optional=n in absent) for n, t in hints.items()}
     if isinstance(what, Mapping):
         return {n: p if isinstance(p, Port) else Port(n, port_type(p)) for n, p in what.items()}
-    listed = list(what)
+    listed = [Port(p) if isinstance(p, str) else p for p in ([what] if isinstance(what, str) else what)]
     ports = {p.name: p for p in listed}
     if len(ports) != len(listed):
         raise PortError("a port name is used twice: " + ", ".join(p.name for p in listed))

@@ -47,6 +47,7 @@ STOCK: dict[str, str] = {
     "flow/map": "yggdrasil.levels.map:Map",
     "flow/switch": "yggdrasil.blocks.flow:Switch",
     "flow/take": "yggdrasil.blocks.flow:Take",
+    "onnx/runtime": "yggdrasil.blocks.onnx:OnnxBlock",
     "state/slot": "yggdrasil.blocks.state:Slot",
     "adapter/controlnet": "yggdrasil.blocks.adapter.controlnet:ControlNet",
     "backbone/diffusers": "yggdrasil.blocks.backbone.diffusers:Backbone",
