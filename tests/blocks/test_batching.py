@@ -37,6 +37,7 @@ class Doubler(Neural):
 
     def __init__(self, ref: str = "", share: bool = True) -> None:
         self.ref, self.share = ref, share
+        self.from_ref = bool(ref)
         self.calls: list[list[float]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -326,6 +327,8 @@ async def test_a_timeout_of_one_is_only_its_own() -> None:
 async def test_nodes_of_one_ref_share_a_batch_and_private_ones_do_not() -> None:
     calls: list[list[float]] = []
     blocks = [Doubler("hf://a/b"), Doubler("hf://a/b"), Doubler("hf://a/c"), Doubler("hf://a/b", False), Doubler()]
+    blocks.append(Doubler("hf://a/b"))
+    blocks[-1].adopt({})  # weights of its own, as from a checkpoint
     graphs = []
     for number, block in enumerate(blocks):
         block.calls = calls
@@ -335,7 +338,7 @@ async def test_nodes_of_one_ref_share_a_batch_and_private_ones_do_not() -> None:
     async with anyio.create_task_group() as group:
         for number, graph in enumerate(graphs):
             group.start_soon(lambda graph=graph, number=number: graph.run(x=rows(number)))
-    assert sorted(map(sorted, calls)) == [[0, 1], [2], [3], [4]]
+    assert sorted(map(sorted, calls)) == [[0, 1], [2], [3], [4], [5]]
 
 
 async def test_equal_to_unbatched_up_to_rounding_and_gradients_flow() -> None:

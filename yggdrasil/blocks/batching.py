@@ -39,7 +39,7 @@ class Batched(Wrapper):
     one call, the same dtypes and devices, and when everything else is equal: other inputs, adapters, device, training.
     A tensor whose port says a number for dimension 0 (`tensor[31]`) belongs to "everything else". What cannot be
     stacked goes alone. One call of the block runs at a time; whatever comes meanwhile is the next batch. Blocks of one
-    config with a `ref` share one queue in an event loop, in whatever nodes, graphs and worlds they are.
+    ref and config (`from_ref`) share one queue in an event loop, in whatever nodes, graphs and worlds they are.
 
     Results are those of single calls up to rounding: the bits may differ, since a library may choose another kernel for
     another batch. A failure goes to every caller of its batch; a cancelled caller leaves the others alone. The block
@@ -61,30 +61,30 @@ class Batched(Wrapper):
             raise ConfigError(f"max_wait is {max_wait!r}", hint="max_wait: 0.005   # seconds")
         self.block = inner
         self.max_batch, self.max_wait = max_batch, float(max_wait)
-        self._identity: tuple[Any, ...] | None = None
+        self._config = ""
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Compute, with others where that can be."""
         call = _Call.of(self, inputs, ctx)
         if call is None:
             return await self.block.execute(inputs, ctx)
-        if self._identity is None:
-            self._identity = _identity(self.block)
-        identity, queues = self._identity, _queues.setdefault(event_loop(), {})
+        identity, queues = self._identity(), _queues.setdefault(event_loop(), {})
         queue = queues.get(identity)
         if queue is None:
             queue = queues[identity] = _Queue(lambda: queues.pop(identity, None))
         return await queue.give(call)
 
-
-def _identity(block: Neural) -> tuple[Any, ...]:
-    """Who else computes the same: blocks whose weights come from the same ref. Of others every one is only itself."""
-    try:
-        config = block.config
-    except ConfigError:  # a module that was given
-        config = {}
-    shared = config.get("ref") and config.get("share") is not False
-    return (type(block), canonical(config)) if shared else (id(block),)
+    def _identity(self) -> tuple[Any, ...]:
+        """Who computes the same: blocks of one config with the weights of its ref. Others are only themselves."""
+        if not self.block.from_ref:
+            return (id(self.block),)
+        if not self._config:
+            try:
+                config = self.block.config
+                self._config = canonical(config) if config.get("share", True) else str(id(self.block))
+            except ConfigError:  # a module that was given
+                self._config = str(id(self.block))
+        return (type(self.block), self._config)
 
 
 class _Call:

@@ -27,6 +27,8 @@ class Neural(Block):
     """
 
     heavy: ClassVar[bool] = True
+    from_ref = False
+    """Whether all its weights are those of the ref in its config: two of one config then compute the same."""
 
     @abstractmethod
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
@@ -89,6 +91,7 @@ class Neural(Block):
         It is the attribute that holds the old one, or that is called so; else whatever it has that adopts modules.
         """
         there = self.modules()
+        self.from_ref = False
         for name, module in modules.items():
             kept = [attribute for attribute, value in vars(self).items() if value is there.get(name, self)]
             for attribute in kept or [name] * (name in vars(self)):

@@ -76,13 +76,14 @@ class Backbone(Neural):
             raise ConfigError("a backbone is loaded from a ref, or given", hint='Backbone(ref="hf://org/name")')
         self.ref, self.part, self.revision, self.dtype = ref, part, revision, dtype
         self.model = model
+        self.from_ref = model is None
         self.source = Source(ref, revision, dtype)
 
     @classmethod
     def of(cls, source: Source, part: str) -> Backbone:
         """The part of a source that is open already."""
         made = cls(source.ref, part, revision=source.revision, dtype=source.dtype, model=source.part(part))
-        made.source = source
+        made.source, made.from_ref = source, bool(source.ref)
         return made
 
     @property
