@@ -31,32 +31,42 @@ SKIES = {
 
 def describe(artifacts: dict[str, Any]) -> dict[str, Any]:
     """What the first picture among the artifacts shows; so much in words when there is none."""
-    pixels = _pixels(artifacts)
+    pixels = pixels_of(artifacts)
     if pixels is None:
-        return {
-            "words": "There is no picture among the artifacts that can be looked at.",
-            "light": "",
-            "season": "",
-            "weather": "",
-        }
+        return without_picture()
     seen = measure(pixels)
     light, season, weather = recognise(seen)
     shine = light_of(light, weather, season).shine
     still = calm(pixels)
     fires = find_fires(still)
     figures = count_figures(still, shine, fires, wintry=season == "winter")
-    roofs = count_roofs(still, shine)
     found = {
-        "light": light, "season": season, "weather": weather, "colours": [_name(seen.sky), _name(seen.ground)],
-        "mass": _mass(pixels), "fires": len(fires), "figures": figures, "buildings": roofs,
+        "light": light, "season": season, "weather": weather, "fires": len(fires), "figures": figures,
+        "buildings": count_roofs(still, shine),
     }  # fmt: skip
+    return description_of(artifacts, pixels, seen, found)
+
+
+def description_of(
+    artifacts: dict[str, Any], pixels: NDArray[np.uint8], seen: Measure, found: dict[str, Any]
+) -> dict[str, Any]:
+    """What was found in a picture, whoever looked; its colours, where the mass lies, what is heard; all in words."""
+    named = {key: value for key, value in found.items() if isinstance(value, str)}
+    counted = {key: value for key, value in found.items() if key not in named}
+    whole = {**named, "colours": [_name(seen.sky), _name(seen.ground)], "mass": _mass(pixels), **counted}
     heard = hear(artifacts)
     if heard is None:
-        return {**found, "words": _words(found)}
-    return {**found, "sound": heard, "words": f"{_words(found)} What is heard is {heard['words']}."}
+        return {**whole, "words": _words(whole)}
+    return {**whole, "sound": heard, "words": f"{_words(whole)} What is heard is {heard['words']}."}
 
 
-def _pixels(artifacts: dict[str, Any]) -> NDArray[np.uint8] | None:
+def without_picture() -> dict[str, Any]:
+    """The description of artifacts without a picture."""
+    words = "There is no picture among the artifacts that can be looked at."
+    return {"words": words, "light": "", "season": "", "weather": ""}
+
+
+def pixels_of(artifacts: dict[str, Any]) -> NDArray[np.uint8] | None:
     """The first picture as height x width x 3; what else a file holds (names, dates, comments) is not read."""
     for image in artifacts.get("images") or ():
         data = getattr(image.get("payload") if isinstance(image, dict) else None, "data", None)

@@ -1,0 +1,129 @@
+"""A small variational autoencoder for small pictures: a fold into fewer pixels of more channels, and a few residuals.
+
+After D. Kingma and M. Welling, "Auto-encoding variational Bayes" (2014).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from yggdrasil.blocks.neural import NeuralBlock
+from yggdrasil.errors import ConfigError
+
+DIRECTIONS = ("encode", "decode")
+
+
+def tiny(direction: str = "decode", **config: Any) -> NeuralBlock:
+    """The block `codec/tiny`, untrained, one way: "encode" image -> latent, "decode" latent -> image.
+
+    The other arguments are those of `TinyCodec`. An image is [B, 3, H, W] from 0 to 1.
+    """
+    if direction not in DIRECTIONS:
+        raise ConfigError(f"direction is {direction!r}", hint="direction: encode   # or decode")
+    codec = TinyCodec(**config)
+    given = {"direction": direction, **config}
+    side, output = (codec.encoder, "latent") if direction == "encode" else (codec.decoder, "image")
+    return NeuralBlock(side, name="tiny", outputs={output: torch.Tensor}, block_type="codec/tiny", config=given)
+
+
+class TinyCodec(nn.Module):
+    """Both ways in one.
+
+    channels  of the image
+    latent    channels of the latent, which is `factor` times smaller each way
+    width     channels inside; the decoder, which has more to do, has `depth + 1` residuals and the encoder `depth`
+    """
+
+    def __init__(self, *, channels: int = 3, latent: int = 8, factor: int = 4, width: int = 64, depth: int = 2) -> None:
+        super().__init__()
+        if min(channels, latent, factor, depth) < 1 or width < 8 or width % 8:
+            raise ConfigError(
+                "a size of the codec is wrong", hint="latent: 8, factor: 4, width: 64   # a multiple of 8"
+            )
+        self.encoder = TinyEncoder(channels, latent, factor, width, depth)
+        self.decoder = TinyDecoder(channels, latent, factor, width, depth + 1)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """For training: the image from a sample of its latent, and the latent's mean and logarithm of variance."""
+        mean, spread = self.encoder.moments(image)
+        sample = mean + torch.exp(0.5 * spread) * torch.randn_like(mean)
+        return self.decoder.raw(sample), mean, spread
+
+    @torch.no_grad()
+    def settle(self, images: torch.Tensor) -> None:
+        """Measure the latents of some images, so that from now on each channel has mean 0 and deviation 1."""
+        mean = self.encoder.moments(images)[0]
+        for side in (self.encoder, self.decoder):
+            side.shift.copy_(mean.mean((0, 2, 3), keepdim=True)[0])
+            side.scale.copy_(mean.std((0, 2, 3), keepdim=True)[0])
+
+
+class TinyEncoder(nn.Module):
+    """Image to latent."""
+
+    shift: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, channels: int, latent: int, factor: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.enter = nn.Conv2d(channels * factor * factor, width, 3, padding=1)
+        self.layers = nn.Sequential(*(Residual(width) for _ in range(depth)))
+        self.leave = nn.Conv2d(width, 2 * latent, 3, padding=1)
+        self.register_buffer("shift", torch.zeros(latent, 1, 1))
+        self.register_buffer("scale", torch.ones(latent, 1, 1))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """The mean of the latent, [B, latent, H / factor, W / factor], as `settle` has scaled it."""
+        return (self.moments(image)[0] - self.shift) / self.scale
+
+    def moments(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and logarithm of the variance, unscaled."""
+        hidden = self.layers(self.enter(functional.pixel_unshuffle(image * 2 - 1, self.factor)))
+        mean, spread = self.leave(hidden).chunk(2, dim=1)
+        return mean, spread.clamp(-12, 4)
+
+
+class TinyDecoder(nn.Module):
+    """Latent to image."""
+
+    shift: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, channels: int, latent: int, factor: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.enter = nn.Conv2d(latent, width, 3, padding=1)
+        self.layers = nn.Sequential(*(Residual(width) for _ in range(depth)))
+        self.leave = nn.Conv2d(width, channels * factor * factor, 3, padding=1)
+        self.register_buffer("shift", torch.zeros(latent, 1, 1))
+        self.register_buffer("scale", torch.ones(latent, 1, 1))
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        """The image, [B, channels, H, W] from 0 to 1."""
+        return self.raw(latent * self.scale + self.shift).clamp(0, 1)
+
+    def raw(self, latent: torch.Tensor) -> torch.Tensor:
+        """The same from an unscaled latent, not clamped, for training."""
+        hidden = self.leave(self.layers(self.enter(latent)))
+        return functional.pixel_shuffle(hidden, self.factor) / 2 + 0.5
+
+
+class Residual(nn.Module):
+    """Two convolutions beside the way straight through."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first_norm, self.second_norm = nn.GroupNorm(8, width), nn.GroupNorm(8, width)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Same shape."""
+        inner = self.first(functional.silu(self.first_norm(hidden)))
+        out: torch.Tensor = hidden + self.second(functional.silu(self.second_norm(inner)))
+        return out
