@@ -87,10 +87,14 @@ class Course:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.began, self.names = options, time.monotonic(), []
         self.batch, self.rate = BATCHES[options.device] if options.minutes else (4, 1e-3)
-        count = options.pictures or (min(20_000, int(240 * options.minutes)) if options.minutes else 16)
+        workers, count = options.workers or (2 if options.minutes else 1), options.pictures or 16
+        if options.minutes and not options.pictures:  # as many as an eighth of the time is good for
+            paint(list(midgard("drawing/samples").scenes(64, HELD_OUT + 1)), workers)
+            pace = (time.monotonic() - self.began) / 64
+            count = max(64, min(20_000, int(60 * options.minutes / 8 / pace / 1.125)))
         blueprints = list(midgard("drawing/samples").scenes(count, TRAIN))
         frozen = [{**b, "season": "winter", "weather": "snow", "snow": 9} for b in blueprints[: max(8, count // 8)]]
-        pictures = paint(blueprints + frozen, options.workers or (2 if options.minutes else 1)).to(options.device)
+        pictures = paint(blueprints + frozen, workers).to(options.device)
         self.images, self.frozen = pictures[:count], pictures[count:]
         told = [midgard("drawing/scene").things_of(b) for b in blueprints]
         self.words, self.numbers = (torch.tensor([t[i] for t in told], device=options.device) for i in (0, 1))

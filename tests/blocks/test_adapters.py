@@ -22,7 +22,8 @@ from yggdrasil.abc.context import Run, RunContext
 from yggdrasil.blocks.adapter.active import adapted, require, without_hooks
 from yggdrasil.blocks.adapter.lora import LoRA, Target
 from yggdrasil.blocks.neural import NeuralBlock
-from yggdrasil.blocks.weights import base_sha256
+from yggdrasil.blocks.weights import base_sha256, save_module
+from yggdrasil.storage.weights import Weights
 
 pytestmark = [
     pytest.mark.anyio,
@@ -288,6 +289,14 @@ def test_kohya_files_are_converted_as_diffusers_does(tmp_path: Path) -> None:
     theirs.load_lora_weights(tmp_path, weight_name="kohya.safetensors")
     for mine, other in zip(through(pipe, [lora], [lora]), through(theirs), strict=True):
         assert torch.equal(mine, other)
+
+
+def test_diffusers_reads_our_shards_of_its_models(tmp_path: Path) -> None:
+    unet = pipeline().unet
+    unet.save_config(tmp_path)
+    save_module(unet, tmp_path / "diffusion_pytorch_model.safetensors", shard=20_000)
+    again = UNet2DConditionModel.from_pretrained(tmp_path)
+    assert base_sha256(again) == base_sha256(unet) == Weights(tmp_path).sha256()
 
 
 # --- an argument of the call

@@ -9,7 +9,18 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
 
 SPECIAL = ["<pad>", "<unk>", "<|end|>", "<|user|>", "<|system|>", "<|assistant|>", "<|tool|>"]
 MARKS = ["<tool_call>", "</tool_call>"]
@@ -107,4 +118,55 @@ def taught(folder: Path) -> str:
             break
     module.eval().save_pretrained(folder)
     words.save_pretrained(folder)
+    return str(folder)
+
+
+def encoder(folder: Path) -> str:
+    """A folder with a random encoder of texts."""
+    words = tokenizer(template=None)
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=64,
+        pad_token_id=words.pad_token_id,
+        initializer_range=0.3,
+    )
+    BertModel(config).eval().save_pretrained(folder)
+    words.save_pretrained(folder)
+    return str(folder)
+
+
+SEEING = (
+    "{%- for message in messages %}<|{{ message.role }}|>{% for part in message.content %}"
+    "{{ '<image>' if part.type == 'image' else part.text }}{% endfor %}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def seeing(folder: Path) -> str:
+    """A folder with a random model of pictures and texts (LLaVA)."""
+    words = tokenizer(template=None)
+    words.add_tokens(["<image>"], special_tokens=True)
+    torch.manual_seed(2)
+    eyes = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=8, patch_size=4,
+        projection_dim=16, initializer_range=0.3,
+    )  # fmt: skip
+    mouth = llama(words).config
+    config = LlavaConfig(
+        vision_config=eyes, text_config=mouth, image_token_index=words.convert_tokens_to_ids("<image>"),
+        image_seq_length=4,
+    )  # fmt: skip
+    module = LlavaForConditionalGeneration(config).eval()
+    module.generation_config.eos_token_id = words.eos_token_id
+    module.save_pretrained(folder)
+    pixels = CLIPImageProcessor(size={"shortest_edge": 8}, crop_size={"height": 8, "width": 8})
+    LlavaProcessor(
+        image_processor=pixels, tokenizer=words, patch_size=4, vision_feature_select_strategy="default",
+        chat_template=SEEING, num_additional_image_tokens=1,
+    ).save_pretrained(folder)  # fmt: skip
     return str(folder)

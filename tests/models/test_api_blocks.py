@@ -14,7 +14,8 @@ from yggdrasil import Blob, Budget, BudgetError, ConfigError, Graph, ModelReplyE
 from yggdrasil.abc.block import Block
 from yggdrasil.core.events import ModelCalled, ModelReplied
 from yggdrasil.core.messages import user
-from yggdrasil.models.block import SEEING, ApiBlock, SeeingBlock
+from yggdrasil.core.model_ports import SEEING
+from yggdrasil.models.block import ApiBlock, SeeingBlock
 from yggdrasil.models.embedding import EmbeddingBlock
 from yggdrasil.models.image import ImageBlock, pictures_of
 from yggdrasil.models.speech import SpeechBlock

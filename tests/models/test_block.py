@@ -12,7 +12,8 @@ from yggdrasil import Blob, ConfigError, PortError, ScriptedModel, SecretError, 
 from yggdrasil.abc.block import Block
 from yggdrasil.core.events import ModelCalled, ModelReplied, Token
 from yggdrasil.core.messages import assistant, user
-from yggdrasil.models.block import SPEC, AnthropicBlock, ApiBlock, OpenAIBlock, ScriptedBlock
+from yggdrasil.core.model_ports import LANGUAGE
+from yggdrasil.models.block import AnthropicBlock, ApiBlock, OpenAIBlock, ScriptedBlock
 from yggdrasil.runtime.registry import REGISTRY
 from yggdrasil.testing import check_runnable
 
@@ -41,7 +42,7 @@ async def test_one_call(build: Callable[..., Block]) -> None:
     assert result["text"]
     assert result["message"] == assistant(result["text"])
     assert result["usage"].requests == result.usage.requests == 1
-    assert model.spec is SPEC
+    assert model.spec is LANGUAGE
     assert model.role == "llm"
     assert list(model.trainable_parameters()) == []
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from yggdrasil.core.messages import Reply, Request
 
 if TYPE_CHECKING:
     from yggdrasil.abc.context import RunContext
+    from yggdrasil.abc.runnable import Runnable
 
 Delta = Callable[[str, str], None]
 """Told each piece of an answer: (part, text), part being "text", "thinking" or "arguments".
@@ -36,3 +37,7 @@ class Model(ABC):
     def at(self, ctx: RunContext) -> Model:
         """The model as it answers at a place of a run: one that computes here takes its device, seed and adapters."""
         return self
+
+    def children(self) -> Mapping[str, Runnable]:
+        """The blocks that hold its weights, by name: saved and trained with who has the model. None behind an API."""
+        return {}

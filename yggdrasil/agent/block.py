@@ -190,8 +190,9 @@ class Agent(Block[T], Generic[T]):
         return Agent(**{**{name: getattr(self, name) for name in names}, **changes})
 
     def children(self) -> Mapping[str, Runnable]:
-        """The tools that hold state of their own, by name."""
-        return {tool.label: tool for tool in self._runnables if hasattr(tool, "state_dict")}
+        """What holds state of its own, by name: the model's weights where it runs here, and tools."""
+        tools = {tool.label: tool for tool in self._runnables if hasattr(tool, "state_dict")}
+        return {**self._loop.model.children(), **tools}
 
     def state_dict(self) -> dict[str, Any]:
         """What it remembers."""

@@ -9,15 +9,16 @@ from typing import Any
 import torch
 
 from yggdrasil.errors import ConfigError
+from yggdrasil.storage.tensor_bytes import TensorBytes
 from yggdrasil.storage.weights import Kind, Weights, content_sha256
-from yggdrasil.storage.weights_writer import Tensor, write_weights
+from yggdrasil.storage.weights_writer import write_weights
 
 _DTYPES = {
     "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "I32": torch.int32,
     "I64": torch.int64, "U16": torch.uint16, "U32": torch.uint32, "U64": torch.uint64, "F16": torch.float16,
     "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64, "C64": torch.complex64,
     "F8_E5M2": torch.float8_e5m2, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
-    "F8_E4M3FNUZ": torch.float8_e4m3fnuz,
+    "F8_E4M3FNUZ": torch.float8_e4m3fnuz, "F8_E8M0": torch.float8_e8m0fnu,
 }  # fmt: skip
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
@@ -115,10 +116,12 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], path: str | Path, **option
     return write_weights(path, {name: _raw(name, value) for name, value in tensors.items()}, **options)
 
 
-def _raw(name: str, value: torch.Tensor) -> Tensor:
+def _raw(name: str, value: torch.Tensor) -> TensorBytes:
     if value.dtype not in _NAMES:
         raise ConfigError(f"{name} is {value.dtype}, which safetensors has no form for")
-    return Tensor(_NAMES[value.dtype], tuple(value.shape), lambda: _bytes(value))
+    if value.is_meta or value.layout is not torch.strided:
+        raise ConfigError(f"{name} is {'on the meta device' if value.is_meta else 'sparse'}: it has no bytes to write")
+    return TensorBytes(_NAMES[value.dtype], tuple(value.shape), lambda: _bytes(value))
 
 
 def _bytes(value: torch.Tensor) -> memoryview:

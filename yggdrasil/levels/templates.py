@@ -54,3 +54,4 @@ def _stock() -> None:
     import_module("yggdrasil.levels.stock_templates")
     import_module("yggdrasil.levels.team_templates")
     import_module("yggdrasil.levels.world_templates")
+    import_module("yggdrasil.levels.vision_templates")

@@ -9,37 +9,14 @@ from typing import Any
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Model
-from yggdrasil.core.blob import Blob
-from yggdrasil.core.messages import Message, Request, Usage, message_from_json, system, user
-from yggdrasil.core.ports import Spec, port
-from yggdrasil.errors import ConfigError, PortError
-from yggdrasil.models.places import blobs_of, place_of
+from yggdrasil.core.model_ports import LANGUAGE, SEEING, given_by, request_of
+from yggdrasil.core.ports import Spec
+from yggdrasil.errors import ConfigError
+from yggdrasil.models.places import place_of
 from yggdrasil.runtime.ask import ask
 from yggdrasil.runtime.providers import providers, resolve
 
 _NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
-
-SPEC = Spec.declare(
-    [
-        port("prompt", "text", optional=True, doc="What to answer."),
-        port("messages", "messages", optional=True, doc="A dialogue to go on with; the prompt comes after it."),
-        port("system", "text", optional=True, doc="Instructions, before everything else."),
-        port("params", dict, optional=True, doc="The model's own for this call, over those of the config."),
-    ],
-    [port("text", "text"), port("message", Message, optional=True), port("usage", Usage, optional=True)],
-    doc="Ask a language model once.",
-)
-"""The ports of every `llm/...` block."""
-
-SEEING = Spec.declare(
-    [
-        *(SPEC.inputs[name] for name in ("prompt", "messages", "system", "params")),
-        port("image", Blob | list[Blob], optional=True, doc="A picture to look at, or several; they come first."),
-    ],
-    SPEC.outputs.values(),
-    doc="Ask a language model about pictures.",
-)
-"""The ports of every `vlm/...` block."""
 
 
 class _ModelBlock(Block):
@@ -51,22 +28,11 @@ class _ModelBlock(Block):
     @property
     def spec(self) -> Spec:
         """The ports."""
-        return SPEC
+        return LANGUAGE
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Ask once; PortError when there is neither a prompt nor a message."""
-        messages: list[Message] = []
-        if inputs.get("system"):
-            messages.append(system(inputs["system"]))
-        messages += [m if isinstance(m, Message) else message_from_json(m) for m in inputs.get("messages", ())]
-        said = [*blobs_of(inputs.get("image")), *((inputs["prompt"],) if inputs.get("prompt") is not None else ())]
-        if said:
-            messages.append(user(*said))
-        if all(m.role == "system" for m in messages):
-            raise PortError("the model was given nothing to answer", path=ctx.path, hint='run("...")')
-        params = {**self.params, **(inputs.get("params") or _NO_PARAMS)}
-        reply = await ask(self._model, Request(messages, params=params), ctx)
-        return {"text": reply.message.text, "message": reply.message, "usage": reply.usage}
+        return given_by(await ask(self._model, request_of(inputs, self.params, ctx.path), ctx))
 
 
 def _with(options: Mapping[str, Any], said: Mapping[str, Any], block_type: str) -> dict[str, Any]:

@@ -8,25 +8,13 @@ from typing import Any, Unpack
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.messages import Usage
-from yggdrasil.core.ports import Spec, port
+from yggdrasil.core.model_ports import EMBEDDING
+from yggdrasil.core.ports import Spec
 from yggdrasil.errors import ConfigError, ModelReplyError
 from yggdrasil.models.parts import count_in
 from yggdrasil.models.rate import estimate_text
 from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions
 from yggdrasil.runtime.group import concurrently
-
-SPEC = Spec.declare(
-    [
-        port("prompt", str | list[str], doc="A text, or several."),
-        port("params", dict, optional=True, doc="The model's own for this call, over those of the config."),
-    ],
-    [
-        port("vectors", list[list[float]], doc="One vector for each text, in their order."),
-        port("usage", Usage, optional=True),
-    ],
-    doc="Turn texts into vectors.",
-)
-"""The ports of every `embedding/...` block."""
 
 _AT_ONCE = 8
 
@@ -60,7 +48,7 @@ class EmbeddingBlock(RemoteBlock):
     @property
     def spec(self) -> Spec:
         """In: prompt (a text or several), params?. Out: vectors, usage?."""
-        return SPEC
+        return EMBEDDING
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Ask for all, in batches; nothing is asked when there is no text."""

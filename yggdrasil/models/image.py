@@ -10,10 +10,10 @@ from typing import Any, Unpack
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import Usage
+from yggdrasil.core.model_ports import blobs_of
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, ModelReplyError, PortError
 from yggdrasil.models.parts import count_in
-from yggdrasil.models.places import blobs_of
 from yggdrasil.models.rate import estimate_text
 from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions
 

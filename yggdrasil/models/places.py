@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from yggdrasil.core.blob import Blob
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError
 
@@ -48,8 +47,3 @@ def place_of(
     if not first or not second:
         raise ConfigError(f"the model of {what} is {name!r}, which names no provider and model", hint=hint)
     return Place(first, second, endpoint or endpoint_url, options)
-
-
-def blobs_of(value: Any) -> list[Blob]:
-    """One Blob or several, as a list."""
-    return [value] if isinstance(value, Blob) else list(value or ())

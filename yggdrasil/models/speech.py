@@ -8,34 +8,14 @@ from typing import Any, Literal, Unpack, get_args
 from yggdrasil.abc.context import RunContext
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.messages import Usage
-from yggdrasil.core.ports import Spec, port
+from yggdrasil.core.model_ports import SPEECH
+from yggdrasil.core.ports import Spec
 from yggdrasil.errors import ConfigError, ModelReplyError
 from yggdrasil.models.parts import count_in
 from yggdrasil.models.rate import estimate_text
 from yggdrasil.models.remote_block import Answer, Call, RemoteBlock, RemoteBlockOptions
 
 Task = Literal["speak", "transcribe"]
-
-_PARAMS = port("params", dict, optional=True, doc="The model's own for this call, over those of the config.")
-_USAGE = port("usage", Usage, optional=True)
-
-SPECS: Mapping[str, Spec] = {
-    "speak": Spec.declare(
-        [port("prompt", "text", doc="What is said."), _PARAMS],
-        [port("audio", Blob, doc="The sound as the server sent it."), _USAGE],
-        doc="Say a text aloud.",
-    ),
-    "transcribe": Spec.declare(
-        [
-            port("audio", Blob, doc="A recording."),
-            port("prompt", "text", optional=True, doc="What it is about: names and words to expect."),
-            _PARAMS,
-        ],
-        [port("text", "text", doc="What was said."), _USAGE],
-        doc="Write down what is said.",
-    ),
-}
-"""The ports of every `speech/...` block, by task."""
 
 _SOUNDS = {
     "mp3": "audio/mpeg", "opus": "audio/ogg", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav",
@@ -63,7 +43,7 @@ class SpeechBlock(RemoteBlock):
         voice: str = "alloy",
         **options: Unpack[RemoteBlockOptions],
     ) -> None:
-        if task not in SPECS:
+        if task not in SPEECH:
             raise ConfigError(f"task of speech/api is {task!r}", hint=f"task: {' or '.join(get_args(Task))}")
         super().__init__(model, **options)
         if not isinstance(voice, str) or not voice:
@@ -75,7 +55,7 @@ class SpeechBlock(RemoteBlock):
     @property
     def spec(self) -> Spec:
         """speak: prompt to audio. transcribe: audio (and what it is about) to text."""
-        return SPECS[self.task]
+        return SPEECH[self.task]
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Ask once. In a durable run the answer is recorded before it is returned, and never asked for twice."""

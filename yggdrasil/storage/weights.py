@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 import stat
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ from yggdrasil.storage.weights_header import Entry, head_length, read_head
 
 ENDING: Final = ".safetensors"
 INDEX: Final = ".safetensors.index.json"
+
+_NORESERVE: Final = 0x4000  # MAP_NORESERVE, which Python's mmap names since 3.13
 
 
 class Kind(Value):
@@ -47,12 +50,20 @@ class _File:
             size = os.fstat(handle).st_size
             length = head_length(os.pread(handle, 9, 0), size, self.shown)
             self.entries, self.metadata = read_head(os.pread(handle, length, 8), size, self.shown)
-            # private: whoever writes into a tensor changes their own pages, never the file
-            self.data = memoryview(mmap.mmap(handle, size, access=mmap.ACCESS_COPY))
+            self.data = memoryview(_mapped(handle, size))
         except OSError as error:
             raise ConfigError(f"cannot be read: {error.strerror or error}", path=self.shown) from error
         finally:
             os.close(handle)
+
+
+def _mapped(handle: int, size: int) -> mmap.mmap:
+    """The file as memory. Private: whoever writes into a tensor changes their own pages, never the file."""
+    if sys.platform == "win32":
+        return mmap.mmap(handle, size, access=mmap.ACCESS_COPY)
+    # no room is set aside for pages that may be written into, so a file may be larger than the memory
+    flags = mmap.MAP_PRIVATE | (_NORESERVE if sys.platform == "linux" else 0)
+    return mmap.mmap(handle, size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
 
 
 class Weights:

@@ -7,15 +7,15 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, StoreError, StoreFullError
 from yggdrasil.storage.files import show, write_text
+from yggdrasil.storage.tensor_bytes import TensorBytes, order
 from yggdrasil.storage.weights import ENDING, INDEX
-from yggdrasil.storage.weights_header import BITS, write_head
+from yggdrasil.storage.weights_header import write_head
 
 SHARD: Final = 5_000_000_000
 """The most bytes of one file, unless a single tensor has more."""
@@ -23,24 +23,12 @@ SHARD: Final = 5_000_000_000
 _PIECE = 1 << 24
 
 
-class Tensor(Value):
-    """What is to be written: its dtype ("F32"), shape, and a function that gives its bytes, asked when they are due."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    data: Callable[[], Any]
-
-    @property
-    def nbytes(self) -> int:
-        """Its size."""
-        count = BITS[self.dtype] // 8
-        for length in self.shape:
-            count *= length
-        return count
-
-
 def write_weights(
-    path: str | Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str] | None = None, shard: int = SHARD
+    path: str | Path,
+    tensors: Mapping[str, TensorBytes],
+    *,
+    metadata: Mapping[str, str] | None = None,
+    shard: int = SHARD,
 ) -> list[Path]:
     """Write tensors as safetensors; the files that were written, none of them when all was there already.
 
@@ -70,12 +58,12 @@ def write_weights(
     return changed
 
 
-def _split(tensors: Mapping[str, Tensor], shard: int) -> Iterator[dict[str, Tensor]]:
+def _split(tensors: Mapping[str, TensorBytes], shard: int) -> Iterator[dict[str, TensorBytes]]:
     """By name, as many in each part as it may hold; within one the widest numbers first, so that all lie aligned."""
-    part: dict[str, Tensor] = {}
+    part: dict[str, TensorBytes] = {}
     held = 0
     for name in sorted(tensors):
-        size = tensors[name].nbytes
+        size = tensors[name].size
         if part and held + size > shard:
             yield _aligned(part)
             part, held = {}, 0
@@ -84,12 +72,12 @@ def _split(tensors: Mapping[str, Tensor], shard: int) -> Iterator[dict[str, Tens
     yield _aligned(part)
 
 
-def _aligned(part: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return dict(sorted(part.items(), key=lambda item: (-BITS[item[1].dtype], item[0])))
+def _aligned(part: Mapping[str, TensorBytes]) -> dict[str, TensorBytes]:
+    return {name: part[name] for name in order(part)}
 
 
 def _write_shards(
-    path: Path, index: Path, parts: list[dict[str, Tensor]], metadata: Mapping[str, str]
+    path: Path, index: Path, parts: list[dict[str, TensorBytes]], metadata: Mapping[str, str]
 ) -> tuple[list[Path], set[str]]:
     changed: list[Path] = []
     where: dict[str, str] = {}
@@ -102,7 +90,7 @@ def _write_shards(
         if _write(place, part, metadata):
             changed.append(place)
         where |= dict.fromkeys(part, place.name)
-    total = sum(tensor.nbytes for part in parts for tensor in part.values())
+    total = sum(tensor.size for part in parts for tensor in part.values())
     text = json.dumps({"metadata": {"total_size": total}, "weight_map": dict(sorted(where.items()))}, indent=2) + "\n"
     if not index.is_file() or index.read_text(encoding="utf-8") != text:
         write_text(index, text)
@@ -110,18 +98,18 @@ def _write_shards(
     return changed, {*where.values(), index.name}
 
 
-def _pieces(part: Mapping[str, Tensor], metadata: Mapping[str, str], shown: str) -> Iterator[Any]:
+def _pieces(part: Mapping[str, TensorBytes], metadata: Mapping[str, str], shown: str) -> Iterator[Any]:
     """The bytes of a file, in pieces of no more than a few megabytes."""
-    yield write_head({name: (t.dtype, tuple(t.shape), t.nbytes) for name, t in part.items()}, metadata)
+    yield write_head({name: (t.dtype, tuple(t.shape), t.size) for name, t in part.items()}, metadata)
     for name, tensor in part.items():
-        data = memoryview(tensor.data()).cast("B")
-        if len(data) != tensor.nbytes:
-            raise ConfigError(f"{name} has {len(data)} bytes, not the {tensor.nbytes} of its shape", path=shown)
+        data = memoryview(tensor.read()).cast("B")
+        if len(data) != tensor.size:
+            raise ConfigError(f"{name} has {len(data)} bytes, not the {tensor.size} of its shape", path=shown)
         for start in range(0, len(data), _PIECE):
             yield data[start : start + _PIECE]
 
 
-def _write(path: Path, part: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bool:
+def _write(path: Path, part: Mapping[str, TensorBytes], metadata: Mapping[str, str]) -> bool:
     """Write one file, unless it is there already, byte for byte."""
     shown = show(path)
     if path.is_file() and _is_there(path, _pieces(part, metadata, shown)):

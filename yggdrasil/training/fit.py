@@ -72,6 +72,9 @@ async def fit(
     if "losses" not in chosen:
         raise ConfigError("there is no loss", path=level.label, hint='losses={"pred": ("mse", "target")}')
     plan = train_plan(level, **chosen, adapters=adapters)
+    if not plan.learning:
+        hint = "await search(level, data, losses=...)   # yggdrasil.training.around"
+        raise ConfigError(f"{', '.join(plan.searched)} learn by trying, not by gradients", path=level.label, hint=hint)
     context = context_for(level, settings.seed, tuple(hooks), adapters)
     trainer = Trainer(
         level, plan, settings, data, collate=collate, device=device, every=every, on_step=on_step, context=context,

@@ -61,6 +61,8 @@ class Loss(Value):
             taken = [t.to(first.device) if isinstance(t, torch.Tensor) else t for t in taken]
         function = _registered(self.kind) if isinstance(self.kind, str) else self.kind
         given = function(*taken, **self.options)
+        if isinstance(given, bool | int | float):
+            return torch.tensor(float(given))  # without a gradient: for `search`
         if not isinstance(given, torch.Tensor) or given.numel() != 1:
             shape = tuple(given.shape) if isinstance(given, torch.Tensor) else type(given).__name__
             raise PortError(f"the loss {self.name} gave {shape}, not one number", hint="return loss.mean()")
@@ -116,6 +118,12 @@ def _mean(output: Any) -> Any:
     return output.float().mean()
 
 
+def _mismatch(output: Any, target: Any) -> float:
+    """The share of values that differ: 0 when all are the same. It has no gradient; `search` makes it small."""
+    pairs = list(zip(output, target, strict=True)) if isinstance(target, list | tuple) else [(output, target)]
+    return sum(one != other for one, other in pairs) / len(pairs)
+
+
 _STOCK: Mapping[str, Function] = {
     "mse": _functional("mse_loss"),
     "l1": _functional("l1_loss"),
@@ -126,6 +134,7 @@ _STOCK: Mapping[str, Function] = {
     "kl": _functional("kl_div", reduction="batchmean"),
     "cosine": _cosine,
     "mean": _mean,
+    "mismatch": _mismatch,
 }
 """The losses that are there, of torch.nn.functional, by short names; `bce` takes logits, `kl` log-probabilities."""
 

@@ -108,3 +108,8 @@ def _carries(annotation: Any) -> bool:
     if isinstance(holder, type) and issubclass(holder, Mapping):
         values = values[-1:]
     return any(_carries(value) for value in values) if values else True
+
+
+def is_tried(block: Any) -> bool:
+    """Whether a block learns by trying: it has `varied` and `adopt_variant` (see `around.Tried`)."""
+    return callable(getattr(block, "varied", None)) and callable(getattr(block, "adopt_variant", None))

@@ -14,7 +14,7 @@ from yggdrasil.levels.world import World
 from yggdrasil.training.flow import reached
 from yggdrasil.training.forward import Forward
 from yggdrasil.training.losses import Loss, read_losses
-from yggdrasil.training.places import Level, Place, parameters_of, places, stops
+from yggdrasil.training.places import Level, Place, is_tried, parameters_of, places, stops
 
 OPTIONS = ("lr", "weight_decay", "freeze", "betas", "eps", "momentum")
 """What a group may say of its parameters."""
@@ -66,6 +66,7 @@ class TrainPlan:
 
     parameters  each once, however many blocks use it, in the order of the optimizer
     stops       where gradients end
+    searched    blocks without gradients that learn by trying (see `around.search`): prompt adapters and the like
     losses      what it is for; empty when none were named, and then nobody asked what they reach
     """
 
@@ -74,6 +75,7 @@ class TrainPlan:
     parameters: tuple[Learned, ...]
     stops: tuple[Stop, ...]
     losses: tuple[Loss, ...] = ()
+    searched: tuple[str, ...] = ()
 
     @property
     def learning(self) -> tuple[Learned, ...]:
@@ -122,7 +124,8 @@ def train_plan(
     useful |= {place.path for place, users in added.items() if useful & set(users)}
     parameters = tuple(_learned(p, uses, select, chosen, useful, made) for p, uses in _shared([*there, *added]))
     stopping = [Stop(p.path, p.block.block_type, stops(p)) for p in there if p.home == p.path or p.node is None]
-    plan = TrainPlan(select, made, parameters, tuple(s for s in stopping if s.reason), found)
+    searched = tuple(p.path for p in there if p.path in chosen and p.allowed is not False and is_tried(p.block))
+    plan = TrainPlan(select, made, parameters, tuple(s for s in stopping if s.reason), found, searched)
     _require_learning(level, plan, there, chosen)
     return plan
 
@@ -242,7 +245,7 @@ def _require_learning(level: Level, plan: TrainPlan, there: list[Place], chosen:
         if not any(place.named_by(group.select.partition(":")[0]) for place in there):
             hint = "; ".join(p.path for p in there[:12])
             raise ConfigError(f"no block matches the group {group.select!r}", path=level.label, hint=hint)
-    if not plan.learning:
+    if not plan.learning and not plan.searched:
         reasons = sorted({p.frozen for p in plan.parameters if chosen & {*p.users, p.name.partition(":")[0]}}) or [
             "no block has parameters"
         ]
@@ -272,6 +275,8 @@ def _lines(plan: TrainPlan) -> Iterator[str]:
         for reason in dict.fromkeys(p.frozen for p in frozen):
             mine = [p for p in frozen if p.frozen == reason]
             yield from (f"    {line}: {reason}" for line in _by_users(mine))
+    if plan.searched:
+        yield f"  learn by trying: {', '.join(plan.searched)}"
     if plan.stops:
         yield "  gradients stop at"
         yield from (f"    {s.path}{f' ({s.block_type})' if s.block_type else ''}: {s.reason}" for s in plan.stops)

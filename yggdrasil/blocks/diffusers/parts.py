@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -13,8 +12,8 @@ from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.diffusers.family import Family, family_of
 from yggdrasil.blocks.diffusers.source import Source, source_config
 from yggdrasil.blocks.neural import Neural
+from yggdrasil.blocks.random import generator_of
 from yggdrasil.blocks.solver.diffusers import Solver
-from yggdrasil.core.canonical import derive
 from yggdrasil.core.ports import Port, Spec, port
 from yggdrasil.errors import ConfigError
 
@@ -129,7 +128,7 @@ class Start(_Part):
         steps = inputs.get("steps", self.family.steps)
         if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
             raise ConfigError(f"steps is {steps!r}", path=ctx.path, hint="steps=30")
-        random = torch.Generator().manual_seed(_seed(ctx))
+        random = generator_of(ctx)
         pipe = self.source.pipeline(ctx.device)
         made = self.family.begin(pipe, self._solver, inputs, inputs["embedding"], random)
         first = self._solver.begin(made.latent, made.plan, random)
@@ -137,14 +136,6 @@ class Start(_Part):
         optional = {"concat": made.concat, "hint": made.hint}
         given = {name: value for name, value in optional.items() if value is not None}
         return {"latent": made.latent, **first, "extra": extra, **given}
-
-
-def _seed(ctx: RunContext) -> int:
-    """The run's own seed, as diffusers would be given it; one derived for each tick and place of a longer life."""
-    seed = ctx.run.seed
-    if seed is None:
-        return secrets.randbits(63)
-    return derive(seed, ctx.run.scope) % 2**63 if ctx.run.scope else seed % 2**64
 
 
 class Decode(_Part):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, final
 
 import anyio.from_thread
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Delta, Model
+from yggdrasil.abc.runnable import Runnable
 from yggdrasil.blocks.llm.weights import Given, Weights
 from yggdrasil.core.delivery import answered, asked
 from yggdrasil.core.messages import Reply, Request
@@ -53,7 +55,7 @@ class LocalModel(Model):
         self.weights = Weights(
             model, auto=auto, words=words, revision=revision, dtype=dtype, device=device, share=share
         )
-        self.chat_template = chat_template
+        self.chat_template, self.sees = chat_template, sees
         self.profile = Profile(**{**_CAN, "images": sees, **checked(profile or {}, self.name)})
 
     @property
@@ -64,8 +66,18 @@ class LocalModel(Model):
     def __repr__(self) -> str:
         return f"LocalModel({self.weights.name!r})"
 
+    def children(self) -> Mapping[str, Runnable]:
+        """The block `llm`, which holds its weights."""
+        from yggdrasil.blocks.llm.block import LocalLanguage
+
+        return {"llm": LocalLanguage.of(self)}
+
     def at(self, ctx: RunContext) -> Model:
-        """The same at a place of a run: with its device, its adapters, and its seed where a request has none."""
+        """The same at a place of a run: with its device, its adapters (of `llm` there), and a seed of its own."""
+        return self.placed(ctx.child("llm"))
+
+    def placed(self, ctx: RunContext) -> Model:
+        """The same exactly there."""
         return _Placed(self, ctx)
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
@@ -74,28 +86,38 @@ class LocalModel(Model):
 
     async def answer(self, request: Request, delta: Delta | None, ctx: RunContext | None) -> Reply:
         """The same, at a place of a run."""
-        said, tool = asked(request, self.profile)
         halt = threading.Event()
-        tell = _teller(delta, tool, halt)
+        tell = None if delta is None else _teller(delta, halt)
         try:
-            reply = await in_thread(self._answer, said, tell, halt, ctx)
+            return await in_thread(self.write, request, ctx, tell, halt.is_set)
         finally:
             halt.set()
-        return answered(reply, tool) if tool else reply
 
-    def _answer(self, request: Request, tell: Delta, halt: threading.Event, ctx: RunContext | None) -> Reply:
+    def write(
+        self,
+        request: Request,
+        ctx: RunContext | None = None,
+        delta: Delta | None = None,
+        halted: Callable[[], bool] = lambda: False,
+    ) -> Reply:
+        """The same on this thread. Once `halted` says so, it ends with the next token."""
         from yggdrasil.blocks.adapter.active import adapted
         from yggdrasil.blocks.llm.dialogue import Dialogue
         from yggdrasil.blocks.llm.generation import answer
 
+        said, tool = asked(request, self.profile)
+        if ctx is not None and ctx.seed is not None and "seed" not in said.params:
+            said = said.replace(params={**said.params, "seed": ctx.seed})
         module = self.weights.module(None if ctx is None else ctx.device)
         dialogue = Dialogue(self.weights.words, self.name, self.profile, self.chat_template)
-        if ctx is None:
-            return answer(module, dialogue, request, self.name, tell, halt.is_set)
-        if ctx.seed is not None and "seed" not in request.params:
-            request = request.replace(params={**request.params, "seed": ctx.seed})
-        with adapted(lambda: {"model": module}, ctx):
-            return answer(module, dialogue, request, self.name, tell, halt.is_set)
+
+        def tell(part: str, text: str) -> None:
+            if delta is not None:
+                delta("text" if tool and part == "arguments" else part, text)
+
+        with nullcontext() if ctx is None else adapted(lambda: {"module": module}, ctx):
+            reply = answer(module, dialogue, said, self.name, tell, halted)
+        return answered(reply, tool) if tool else reply
 
 
 @final
@@ -108,19 +130,21 @@ class _Placed(Model):
         """The model's."""
         return self._model.name
 
+    def at(self, ctx: RunContext) -> Model:
+        """It is where it is."""
+        return self
+
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """One answer, here."""
         return await self._model.answer(request, delta, self._ctx)
 
 
-def _teller(delta: Delta | None, answer_tool: str, halt: threading.Event) -> Callable[[str, str], None]:
+def _teller(delta: Delta, halt: threading.Event) -> Delta:
     """Tells the event loop of each piece, from the worker thread; nobody once the call is over."""
-    if delta is None:
-        return lambda part, text: None
 
     def tell(part: str, text: str) -> None:
         if not halt.is_set():
-            anyio.from_thread.run_sync(delta, "text" if answer_tool and part == "arguments" else part, text)
+            anyio.from_thread.run_sync(delta, part, text)
 
     return tell
 

@@ -116,7 +116,8 @@ class _Loader:
     def words(self, device: str) -> Any:
         words = self._loaded()
         tokenizer = getattr(words, "tokenizer", words)
-        tokenizer("", add_special_tokens=False)  # a saved truncation is turned off now, by one thread
+        if callable(getattr(tokenizer, "encode", None)):  # an image processor has no words
+            tokenizer("", add_special_tokens=False)  # a saved truncation is turned off now, by one thread
         return words
 
     def module(self, device: str) -> Any:

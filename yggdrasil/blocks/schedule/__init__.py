@@ -1,0 +1,1 @@
+"""The role schedule: where a run begins."""
