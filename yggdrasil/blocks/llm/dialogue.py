@@ -46,15 +46,14 @@ class Dialogue:
         template = self._chat_template(request.tools)
         if template is None:
             return dict(self.tokenizer(self._plain(request), return_tensors="pt"))
-        from jinja2 import TemplateError
-
         tools = [
             {"type": "function", "function": {"name": t.name, "description": t.description, "parameters": _plain(t)}}
             for t in request.tools
         ]
+        messages = self._messages(request.messages)
         try:
             found = self.words.apply_chat_template(
-                self._messages(request.messages),
+                messages,
                 chat_template=template,
                 add_generation_prompt=ending,
                 tokenize=True,
@@ -63,7 +62,7 @@ class Dialogue:
                 **({"tools": tools} if tools else {}),
                 **given,
             )
-        except (TemplateError, TypeError, KeyError, ValueError) as error:
+        except Exception as error:  # a template is a program of its own
             raise ModelRequestError(f"the chat template of {self._name} does not take this talk: {error}") from error
         return dict(found)
 
