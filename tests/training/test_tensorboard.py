@@ -29,7 +29,7 @@ def messages() -> Any:
         message = file.message_type.add(name=name)
         for field, number, form, other in listed:
             label = kind.LABEL_REPEATED if field == "value" else kind.LABEL_OPTIONAL
-            message.field.add(name=field, number=number, type=form, label=label, type_name=other)
+            message.field.add(name=field, number=number, type=form, label=label, type_name=other or None)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("tf.Event"))

@@ -1,6 +1,6 @@
 """Learning around blocks that give no gradient: a prompt adapter before a model, a head behind it, found by trying.
 
-`search` is a (1 + lambda) evolution strategy (Rechenberg 1973): of `tries` variants of what is there the best one stays,
+`search` is a (1 + lambda) evolution strategy (Rechenberg 1973): of `tries` variants of what is there the best stays,
 when it is no worse. Numbers are varied by steps of a normal distribution whose length follows the one-fifth rule
 (Kern et al. 2004: times 1.5 after a success, times 1.5 ** -0.25 after a failure).
 """
@@ -127,7 +127,7 @@ async def search(
     collate: Callable[[list[Any]], Mapping[str, Any]] | None = None,
     hooks: Iterable[Hook] = (),
 ) -> Found:
-    """Make losses small without gradients: blocks that are `Tried`, and the numbers of neural blocks that `select` names.
+    """Make losses small without gradients: blocks that are `Tried`, and neural blocks that `select` names.
 
     losses   as for `fit`; they need no gradient: "mismatch", or a function that gives a number
     rounds   how many times the best stays; `tries` variants are tried in each, on the same rows

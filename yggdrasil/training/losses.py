@@ -121,7 +121,7 @@ def _mean(output: Any) -> Any:
 def _mismatch(output: Any, target: Any) -> float:
     """The share of values that differ: 0 when all are the same. It has no gradient; `search` makes it small."""
     pairs = list(zip(output, target, strict=True)) if isinstance(target, list | tuple) else [(output, target)]
-    return sum(one != other for one, other in pairs) / len(pairs)
+    return sum(bool(one != other) for one, other in pairs) / len(pairs)
 
 
 _STOCK: Mapping[str, Function] = {
