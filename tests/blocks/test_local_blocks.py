@@ -21,7 +21,7 @@ from yggdrasil.blocks.llm.model import LocalModel
 from yggdrasil.blocks.tokenizer.transformers import Tokenizer
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.events import Token
-from yggdrasil.core.messages import user
+from yggdrasil.core.messages import Request, user
 from yggdrasil.core.model_ports import EMBEDDING, LANGUAGE, SEEING
 from yggdrasil.errors import BudgetError, ConfigError, ContextTooLongError, ModelRequestError, PortError
 from yggdrasil.runtime.registry import REGISTRY
@@ -76,10 +76,8 @@ async def test_a_block_answers_as_the_model_does(folder: str) -> None:
         await two_in_a_row(block).run(prompt="hello", budget={"tokens": 1})
 
 
-def tiny_request(text: str, tokens: int) -> Any:
-    from yggdrasil.core.messages import Request
-
-    return Request([user(text)], params={"max_tokens": tokens})
+def tiny_request(text: str, tokens: int, **params: Any) -> Request:
+    return Request([user(text)], params={"max_tokens": tokens, **params})
 
 
 def two_in_a_row(block: LocalLanguage) -> Graph:
@@ -102,6 +100,30 @@ async def test_seeds_differ_by_place_and_repeat(folder: str) -> None:
     one, again, other = [await graph.run(prompt="hello", seed=seed) for seed in (1, 1, 2)]
     assert dict(one) == dict(again)
     assert one["first"] != other["first"]
+
+
+async def test_what_is_run_by_itself_has_the_seed_of_the_run_as_it_is(folder: str) -> None:
+    params = {"max_tokens": 15, "temperature": 1.2}
+    expected = (await LocalModel(folder).reply(tiny_request("hello", 15, temperature=1.2, seed=7))).message.text
+    assert (await LocalLanguage(folder, params=params).run("hello", seed=7))["text"] == expected
+    agent = Agent(f"local:{folder}", params=params)
+    assert (await agent.run("hello", seed=7)).output == expected
+    assert (await agent.run("hello", seed=8)).output != expected
+
+
+async def test_wrappers_hand_the_place_on(folder: str, tmp_path: Path) -> None:
+    from yggdrasil.models.fallback import FallbackModel
+    from yggdrasil.models.recording import RecordingModel
+    from yggdrasil.models.retry import Retrying
+
+    params = {"max_tokens": 15, "temperature": 1.2}
+    local = LocalModel(folder)
+    expected = (await Agent(local, params=params).run("hello", seed=7)).output
+    recording = RecordingModel(local, tmp_path / "calls.jsonl")
+    for model in (FallbackModel([local, "scripted:echo"]), recording, Retrying(local), f"react:local:{folder}"):
+        agent = Agent(model, params=params)
+        assert (await agent.run("hello", seed=7)).output == expected
+        assert [type(child) for child in agent.children().values()] == [LocalLanguage]
 
 
 async def test_weights_are_those_of_any_neural_block(folder: str) -> None:

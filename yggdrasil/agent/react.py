@@ -5,11 +5,14 @@ After Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models", 
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Delta, Model
+from yggdrasil.abc.runnable import Runnable
 from yggdrasil.agent.react_text import Scanner
 from yggdrasil.core.messages import (
     Message,
@@ -67,6 +70,19 @@ class ReAct(Model):
 
     def __repr__(self) -> str:
         return f"ReAct({self.model!r})"
+
+    def at(self, ctx: RunContext) -> Model:
+        """The same around the wrapped model at that place."""
+        inner = self.model.at(ctx)
+        if inner is self.model:
+            return self
+        other = copy.copy(self)
+        other.model = inner
+        return other
+
+    def children(self) -> Mapping[str, Runnable]:
+        """The wrapped model's."""
+        return self.model.children()
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """What the model wrote, as an answer or as one tool call. Its thoughts are told apart from its answer."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Delta, Model
+from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.messages import Reply, Request
 from yggdrasil.errors import ConfigError, ModelError, ModelTransientError, RefusalError
 from yggdrasil.models.retry import Told
@@ -37,6 +40,21 @@ class FallbackModel(Model):
 
     def __repr__(self) -> str:
         return f"FallbackModel({list(self.models)!r})"
+
+    def at(self, ctx: RunContext) -> Model:
+        """The same of the models at that place."""
+        models = tuple(model.at(ctx) for model in self.models)
+        if models == self.models:
+            return self
+        other = copy.copy(self)
+        other.models = models
+        return other
+
+    def children(self) -> Mapping[str, Runnable]:
+        """Those of the models, numbered where there are several of a name."""
+        found = [pair for model in self.models for pair in model.children().items()]
+        names = [name for name, _ in found]
+        return {n if names.count(n) == 1 else f"{n}{i + 1}": block for i, (n, block) in enumerate(found)}
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """The first answer there is; ModelError, of the kind that they share, when all have failed."""

@@ -6,6 +6,7 @@ asked, a short form of the request for people to read, and the whole reply. No k
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Mapping
@@ -15,7 +16,9 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
+from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Delta, Model
+from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.canonical import digest, parse
 from yggdrasil.core.messages import Part, Reply, Request, reply_from_json, reply_to_json
@@ -92,6 +95,19 @@ class RecordingModel(Model):
 
     def __repr__(self) -> str:
         return f"RecordingModel({self.model!r}, {str(self.path)!r})"
+
+    def at(self, ctx: RunContext) -> Model:
+        """The same around the wrapped model at that place."""
+        inner = self.model.at(ctx)
+        if inner is self.model:
+            return self
+        other = copy.copy(self)
+        other.model = inner
+        return other
+
+    def children(self) -> Mapping[str, Runnable]:
+        """The wrapped model's."""
+        return self.model.children()
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """The wrapped model's reply."""

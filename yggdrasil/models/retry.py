@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import anyio
 
+from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.model import Delta, Model
+from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.messages import Reply, Request
 from yggdrasil.errors import ConfigError, ModelTransientError
 
@@ -74,6 +77,19 @@ class Retrying(Model):
 
     def __repr__(self) -> str:
         return f"Retrying({self.model!r}, attempts={self.attempts}, seconds={self.seconds:g})"
+
+    def at(self, ctx: RunContext) -> Model:
+        """The same around the wrapped model at that place."""
+        inner = self.model.at(ctx)
+        if inner is self.model:
+            return self
+        other = copy.copy(self)
+        other.model = inner
+        return other
+
+    def children(self) -> Mapping[str, Runnable]:
+        """The wrapped model's."""
+        return self.model.children()
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """The first answer that succeeds; the last error otherwise."""

@@ -9,7 +9,7 @@ import torch
 from typing_extensions import TypedDict
 
 from yggdrasil.abc.context import RunContext
-from yggdrasil.blocks.llm.model import LocalModel
+from yggdrasil.blocks.llm.model import LocalModel, seed_of, seeded
 from yggdrasil.blocks.llm.weights import Given
 from yggdrasil.blocks.neural import Neural
 from yggdrasil.core.model_ports import LANGUAGE, SEEING, given_by, request_of
@@ -87,7 +87,8 @@ class LocalLanguage(Neural):
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """The same on this thread, unrecorded."""
-        return given_by(self._here.write(request_of(inputs, self.params, ctx.path), ctx))
+        request = seeded(request_of(inputs, self.params, ctx.path), seed_of(ctx))
+        return given_by(self._here.write(request, ctx))
 
 
 class LocalSeeing(LocalLanguage):

@@ -74,11 +74,11 @@ class LocalModel(Model):
 
     def at(self, ctx: RunContext) -> Model:
         """The same at a place of a run: with its device, its adapters (of `llm` there), and a seed of its own."""
-        return self.placed(ctx.child("llm"))
+        return _Placed(self, ctx.child("llm"), seed_of(ctx))
 
     def placed(self, ctx: RunContext) -> Model:
         """The same exactly there."""
-        return _Placed(self, ctx)
+        return _Placed(self, ctx, seed_of(ctx))
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """One answer, streamed when `delta` is given. ModelError by kind; ConfigError when it cannot be loaded."""
@@ -106,8 +106,6 @@ class LocalModel(Model):
         from yggdrasil.blocks.llm.generation import answer
 
         said, tool = asked(request, self.profile)
-        if ctx is not None and ctx.seed is not None and "seed" not in said.params:
-            said = said.replace(params={**said.params, "seed": ctx.seed})
         module = self.weights.module(None if ctx is None else ctx.device)
         dialogue = Dialogue(self.weights.words, self.name, self.profile, self.chat_template)
 
@@ -122,8 +120,8 @@ class LocalModel(Model):
 
 @final
 class _Placed(Model):
-    def __init__(self, model: LocalModel, ctx: RunContext) -> None:
-        self._model, self._ctx = model, ctx
+    def __init__(self, model: LocalModel, ctx: RunContext, seed: int | None) -> None:
+        self._model, self._ctx, self._seed = model, ctx, seed
 
     @property
     def name(self) -> str:
@@ -136,7 +134,21 @@ class _Placed(Model):
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """One answer, here."""
-        return await self._model.answer(request, delta, self._ctx)
+        return await self._model.answer(seeded(request, self._seed), delta, self._ctx)
+
+
+def seed_of(ctx: RunContext) -> int | None:
+    """What is run by itself has the run's seed as it is: `seed=7` is `torch.manual_seed(7)`; else its place's own."""
+    if ctx.parent is None and not ctx.run.scope:
+        return None if ctx.run.seed is None else ctx.run.seed % 2**64
+    return ctx.seed
+
+
+def seeded(request: Request, seed: int | None) -> Request:
+    """The request with a seed, unless it has one."""
+    if seed is None or request.params.get("seed") is not None:
+        return request
+    return request.replace(params={**request.params, "seed": seed})
 
 
 def _teller(delta: Delta, halt: threading.Event) -> Delta:
