@@ -197,6 +197,23 @@ async def test_a_cancelled_call_ends_with_the_next_token(folder: str) -> None:
     assert forwards < 200
 
 
+async def test_a_model_of_a_hub_comes_out_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "models--norns--tiny"
+    tiny.saved(repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "v1").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    expected = theirs(str(repository / "snapshots" / commit), "hello")
+    for model in (LocalModel("hf://norns/tiny@v1"), LocalModel("norns/tiny", revision="v1")):
+        assert (await ours(model, "hello"))[0].message.text == expected
+    with pytest.raises(ConfigError, match=r"hf://norns/tiny@v2 cannot be had"):
+        await ours(LocalModel("hf://norns/tiny@v2"), "hello")
+
+
 # --- what is refused, before anything is computed
 
 

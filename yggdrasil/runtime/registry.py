@@ -36,6 +36,8 @@ STOCK: dict[str, str] = {
     "vlm/api": "yggdrasil.models.block:SeeingBlock",
     "llm/local": "yggdrasil.blocks.llm.block:LocalLanguage",
     "vlm/local": "yggdrasil.blocks.llm.block:LocalSeeing",
+    "asr/local": "yggdrasil.blocks.speech.recognition:LocalRecognition",
+    "speech/local": "yggdrasil.blocks.speech.voice:LocalVoice",
     "embedding/local": "yggdrasil.blocks.llm.embedding:LocalEmbedding",
     "tokenizer/transformers": "yggdrasil.blocks.tokenizer.transformers:Tokenizer",
     "embedding/api": "yggdrasil.models.embedding:EmbeddingBlock",

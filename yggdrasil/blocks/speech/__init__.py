@@ -1,0 +1,1 @@
+"""Voices and ears that run here, over transformers."""
