@@ -14,9 +14,15 @@ import torch
 from safetensors.torch import save_file
 
 from yggdrasil import fit
+from yggdrasil.training.fitted import Step
 
 
-def main(folder: str, batch: str, checkpoint: str = "") -> None:
+async def tell(step: Step) -> None:
+    print(f"step {step.step}", flush=True)
+    await anyio.sleep(0.3)
+
+
+def main(folder: str, batch: str, checkpoint: str = "", slowly: str = "") -> None:
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from tests.training.toys import Toy, columns
 
@@ -29,7 +35,8 @@ def main(folder: str, batch: str, checkpoint: str = "") -> None:
     async def train() -> None:
         fitted = await fit(
             toy.level, columns(22), losses=losses, lr=0.05, clip=1.0, ema=0.9, batch_size=int(batch), epochs=3,
-            accumulate=1 if os.environ.get("RANK") else 2, checkpoint=checkpoint or None,
+            accumulate=1 if os.environ.get("RANK") else 2, checkpoint=checkpoint or None, every=1 if slowly else None,
+            on_step=tell if slowly else None,
         )  # fmt: skip
         found = {**toy.weights(), "losses": torch.tensor(fitted.losses)}
         save_file(found, Path(folder) / f"rank-{os.environ.get('RANK', '0')}.safetensors")

@@ -302,7 +302,7 @@ async def test_mixed_precision_computes_in_bfloat16_on_worker_threads() -> None:
     assert seen == [torch.bfloat16] * 2
     assert module.inner.weight.dtype == torch.float32
     assert fitted.loss > 0
-    await fit(NeuralBlock(module), columns(), losses=MSE, precision="no", steps=1)
+    await fit(NeuralBlock(module), columns(), losses=MSE, steps=1)
     assert seen[-1] == torch.float32
 
 

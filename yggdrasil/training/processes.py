@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,10 +18,13 @@ def accelerator_for(precision: str | None, device: str | None) -> Any:
     from accelerate import Accelerator  # type: ignore[import-untyped]
     from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
 
-    if AcceleratorState._shared_state and precision not in (None, AcceleratorState().mixed_precision):
-        AcceleratorState._reset_state()  # the precision of a training before is not that of this one
     # without a word it looks for a GPU only, and takes two processes on CPUs for two lone ones
     cpu = device == "cpu" or not torch.accelerator.is_available()
+    precision = precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if AcceleratorState._shared_state:  # it is one for the process: what a training before had is not this one's
+        before = AcceleratorState()
+        if (before.mixed_precision, before._cpu) != (precision, cpu):
+            AcceleratorState._reset_state(reset_partial_state=before.num_processes == 1)
     try:
         return Accelerator(mixed_precision=precision, cpu=cpu)
     except (ValueError, RuntimeError) as error:

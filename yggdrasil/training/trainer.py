@@ -143,12 +143,14 @@ class Trainer:
         if self._keeping is not None:
             self._buffers = self._changing()
         self._stepping.zero_grad(set_to_none=True)
-        for number, share in enumerate(self._numbers()):
-            await self._piece(share, number)
+        for piece in await anyio.to_thread.run_sync(self._pieces):
+            await self._piece(piece)
         await anyio.to_thread.run_sync(self._update, began)
         if self._keeping is not None:
             self._buffers = self._changing()
         told = self._curve[-1]
+        if self.step == 1 and (lost := [name for name in self._parameters if name not in self._seen]):
+            self._ctx.warn(f"no gradient reached {', '.join(lost[:5])}{', ...' if len(lost) > 5 else ''}")
         if log is not None:
             log.scalars(self.step, _scalars(told))
         self._ctx.emit(Progress, done=self.step, total=self.total, note=f"loss {told.loss:.4g}")
@@ -160,12 +162,11 @@ class Trainer:
             await self._keep()
         await anyio.lowlevel.checkpoint()
 
-    def _numbers(self) -> list[Any]:
-        luck = derive(self._settings.seed, "rows", self.step, self._rank)
-        _seed(luck)  # for data that are made when they are asked for
+    def _pieces(self) -> list[Piece]:
+        _seed(derive(self._settings.seed, "rows", self.step, self._rank))  # for data that are made when asked for
         return self._rows.step(self.step, self._rank, self._ranks)
 
-    async def _piece(self, piece: Piece, number: int) -> None:
+    async def _piece(self, piece: Piece) -> None:
         seed = derive(self._settings.seed, "step", self.step, "piece", piece.number)
         _seed(seed)
         batch = {name: _there(value, self.accelerator.device) for name, value in piece.batch.items()}
