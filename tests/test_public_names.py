@@ -18,7 +18,7 @@ from yggdrasil import YggdrasilError
 
 RUN_BY_OTHERS = {
     "Event", "Given", "Problem", "Result", "RunContext", "Usage",  # made by the framework, and read
-    "approve", "observe", "pending", "run_sync",  # waiting or opening: fuzzed where they are tested
+    "approve", "fit", "observe", "pending", "run_sync",  # waiting or opening: fuzzed where they are tested
 }  # fmt: skip
 ABSTRACT = {"Block", "Runnable", "Toolset"}
 

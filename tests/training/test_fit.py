@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,24 @@ from typing import Any
 import anyio.lowlevel
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from tests.agent.test_agent_fuzz import ANY
 from tests.training.toys import Toy, columns, equal, linear, weights
-from yggdrasil import ConfigError, Graph, RunContext, RunError, ScriptedModel, Stage, World, block, fit, train_plan
+from yggdrasil import (
+    ConfigError,
+    Graph,
+    RunContext,
+    RunError,
+    ScriptedModel,
+    Stage,
+    World,
+    YggdrasilError,
+    block,
+    fit,
+    train_plan,
+)
 from yggdrasil.blocks.neural import NeuralBlock
 from yggdrasil.core.events import Event, Progress, RunFinished
 from yggdrasil.models.block import ScriptedBlock
@@ -340,14 +356,17 @@ async def test_blocks_draw_the_same_whatever_the_batches_in_a_step_are_split_ove
         ({"epochs": 1, "steps": 1}, "epochs and steps are both given"),
         ({"precision": "fp8"}, "precision is 'fp8'"),
         ({"ema": 1}, "ema is 1"),
+        ({"device": "tpu9"}, "device is 'tpu9'"),
+        ({"device": "meta"}, "there is no meta here, but cpu"),
+        ({"optimizer": len}, "the optimizer is int, not one of torch's"),
+        ({"schedule": str}, "the schedule gives '0', not a factor"),
+        ({"losses": {"output": (len, "target")}}, r"toy/len\(output\): TypeError: len\(\) takes"),
         ({"groups": {"**": {"rate": 1}}}, "a group has no 'rate'"),
         ({"groups": {"nobody": {"lr": 1}}}, "no block matches the group 'nobody'"),
         ({"select": "nobody"}, "no block matches 'nobody'"),
     ],
 )
 async def test_bad_words_are_refused_before_anything_changes(said: dict[str, Any], sentence: str) -> None:
-    from yggdrasil import YggdrasilError
-
     toy = Toy()
     before = toy.weights()
     with pytest.raises(YggdrasilError, match=sentence):
@@ -360,9 +379,9 @@ async def test_data_of_every_kind() -> None:
     data = columns(16)
     rows = [{name: column[n] for name, column in data.items()} for n in range(16)]
     trained = []
-    for given in (data, rows, torch.utils.data.ConcatDataset([rows[:5], rows[5:]])):  # type: ignore[list-item]
+    for form in (data, rows, torch.utils.data.ConcatDataset([rows[:5], rows[5:]])):  # type: ignore[list-item]
         toy = Toy()
-        await fit(toy.level, given, losses=MSE, epochs=2, lr=0.1)
+        await fit(toy.level, form, losses=MSE, epochs=2, lr=0.1)
         trained.append(toy.weights())
     assert equal(trained[0], trained[1])
     assert equal(trained[0], trained[2])
@@ -387,3 +406,25 @@ async def test_data_of_every_kind() -> None:
     ):
         with pytest.raises(ConfigError, match=sentence):
             await fit(Toy().level, bad, losses=MSE)
+
+
+WORDS = {
+    "select", "losses", "groups", "optimizer", "lr", "weight_decay", "schedule", "warmup", "epochs", "batch_size",
+    "accumulate", "clip", "precision", "ema", "seed", "shuffle", "device", "adapters",
+}  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_word_is_taken_or_refused(data: st.DataObject) -> None:
+    said = data.draw(st.dictionaries(st.sampled_from(sorted(WORDS)), ANY, min_size=1, max_size=3))
+    with contextlib.suppress(YggdrasilError):
+        anyio.run(lambda: fit(Toy().level, columns(4), **{"losses": MSE, **said, "steps": 1}))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(level=ANY, data=ANY)
+def test_any_level_and_any_data_are_taken_or_refused(level: Any, data: Any) -> None:
+    for one, other in ((level, columns(4)), (Toy().level, data)):
+        with contextlib.suppress(YggdrasilError):
+            anyio.run(lambda one=one, other=other: fit(one, other, losses=MSE, steps=1))

@@ -79,6 +79,9 @@ def _permuted(count: int, seed: int, shuffle: bool) -> list[int]:
 
 def _length(data: Any) -> int:
     if isinstance(data, Mapping):
+        for name, column in data.items():
+            if isinstance(column, str | Mapping) or not (hasattr(column, "__len__") and hasattr(column, "__getitem__")):
+                raise ConfigError(f"the column {name!r} is {type(column).__name__}", hint="a tensor, or a list")
         lengths = {name: len(column) for name, column in data.items()}
         if len(set(lengths.values())) > 1:
             said = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -108,9 +111,9 @@ def stacked(rows: Sequence[Any]) -> Batch:
     ConfigError when rows differ in their keys, or tensors in their shapes.
     """
     first = rows[0]
-    if not isinstance(first, Mapping):
-        raise ConfigError(f"a row is {type(first).__name__}, not a mapping", hint='{"x": ..., "target": ...}')
     for row in rows:
+        if not isinstance(row, Mapping):
+            raise ConfigError(f"a row is {type(row).__name__}, not a mapping", hint='{"x": ..., "target": ...}')
         if row.keys() != first.keys():
             raise ConfigError(f"rows differ in their columns: {sorted(first)} and {sorted(row)}")
     return {name: _column(name, [row[name] for row in rows]) for name in first}
@@ -122,11 +125,16 @@ def _column(name: str, values: list[Any]) -> Any:
 
     first = values[0]
     if isinstance(first, numpy.ndarray):
-        values = [torch.from_numpy(value) for value in values]
+        values = [torch.from_numpy(value) if isinstance(value, numpy.ndarray) else value for value in values]
     elif isinstance(first, bool | int | float):
-        return torch.tensor(values)
+        try:
+            return torch.tensor(values)
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            raise ConfigError(f"rows of {name!r} are no numbers of one kind: {error}", hint="collate=...") from error
     elif not isinstance(first, torch.Tensor):
         return values
+    if not all(isinstance(value, torch.Tensor) for value in values):
+        raise ConfigError(f"rows of {name!r} are tensors in some, and not in others", hint="collate=...")
     if len({tuple(value.shape) for value in values}) > 1:
         shapes = ", ".join(sorted({str(tuple(value.shape)) for value in values}))
         raise ConfigError(f"rows of {name!r} differ in shape: {shapes}", hint="collate=pad, a function of the rows")

@@ -178,9 +178,11 @@ def _several(of: Any, said: Any) -> list[Loss]:
 
 
 def _loss(of: Any, said: Any) -> Loss:
-    outputs = (of,) if isinstance(of, str) else tuple(of)
+    outputs = (of,) if isinstance(of, str) else tuple(of) if isinstance(of, list | tuple) else ()
+    if not outputs or not all(isinstance(name, str) and name for name in outputs):
+        raise ConfigError(f"{of!r} names no output that a loss is of", hint='losses={"pred": ("mse", "target")}')
     if isinstance(said, Mapping):
-        options = {k: v for k, v in said.items() if k not in ("of", "loss", "target", "weight")}
+        options = {str(k): v for k, v in said.items() if k not in ("of", "loss", "target", "weight")}
         parts = (said.get("loss"), said.get("target", ""), said.get("weight", 1.0))
     else:
         options = {}

@@ -33,7 +33,7 @@ def optimizer_for(plan: TrainPlan, kind: str | Callable[..., Any], lr: float, we
             said.pop("freeze", None)
             groups.append({"params": mine, **common, **said})
     if callable(kind):
-        return kind(groups)
+        return _checked(kind, groups)
     if kind not in OPTIMIZERS:
         hint = "a name, or a function of parameter groups: lambda groups: torch.optim.SGD(groups)"
         raise ConfigError(f"no optimizer {kind!r}; {close_names(kind, OPTIMIZERS)}", hint=hint)
@@ -42,6 +42,19 @@ def optimizer_for(plan: TrainPlan, kind: str | Callable[..., Any], lr: float, we
         return made(groups, lr=lr)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"the optimizer {kind} refuses its options: {error}") from error
+
+
+def _checked(kind: Callable[..., Any], groups: list[dict[str, Any]]) -> Any:
+    import torch
+
+    try:
+        found = kind(groups)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the optimizer refuses its groups: {error}") from error
+    if not isinstance(found, torch.optim.Optimizer):
+        hint = "lambda groups: torch.optim.SGD(groups)"
+        raise ConfigError(f"the optimizer is {type(found).__name__}, not one of torch's", hint=hint)
+    return found
 
 
 SCHEDULES = (
@@ -54,6 +67,12 @@ def schedule_for(optimizer: Any, kind: str | Callable[[int], float], warmup: int
     import torch
 
     if callable(kind):
+        try:
+            first = kind(0)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"the schedule says nothing of step 0: {error}", hint="lambda step: 1.0") from error
+        if isinstance(first, bool) or not isinstance(first, int | float):
+            raise ConfigError(f"the schedule gives {first!r}, not a factor", hint="lambda step: 1.0")
         return torch.optim.lr_scheduler.LambdaLR(optimizer, kind)
     if kind == "constant" and not warmup:
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)  # without loading diffusers for it

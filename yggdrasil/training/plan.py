@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, close_names
 from yggdrasil.levels.container import Container
@@ -109,6 +110,7 @@ def train_plan(
     A node's `trainable: false` keeps what is below it out, unless a node nearer says true. A block in several nodes is
     trained if one of those chosen may be. ConfigError when nothing matches, or when nothing would learn.
     """
+    _require_words(level, select, adapters)
     made = read_groups(groups)
     found = read_losses(losses) if losses is not None else ()
     if found:
@@ -130,16 +132,30 @@ def train_plan(
     return plan
 
 
+def _require_words(level: Any, select: Any, adapters: Any) -> None:
+    if not isinstance(level, Runnable):
+        hint = "a block, a graph, a pipeline, a stage, a world"
+        raise ConfigError(f"{type(level).__name__} cannot be trained", hint=hint)
+    if select is not None and not isinstance(select, str):
+        raise ConfigError(f"select is {select!r}, which is no glob", path=level.label, hint='select="**/backbone"')
+    if adapters is not None and not isinstance(adapters, Mapping):
+        hint = 'adapters={"**/backbone": lora}'
+        raise ConfigError(f"adapters is {type(adapters).__name__}, not a mapping", path=level.label, hint=hint)
+
+
 def read_groups(groups: Any) -> tuple[Group, ...]:
     """Groups from what a caller or a file says; ConfigError for an option that there is not."""
-    pairs = groups.items() if isinstance(groups, Mapping) else [(g.select, g.options) for g in groups or ()]
+    if not isinstance(groups, Mapping | None):
+        raise ConfigError(f"groups is {groups!r}", hint='groups={"**/unet": {"lr": 1e-4}}')
     found = []
-    for select, options in pairs:
-        if not isinstance(options, Mapping):
+    for select, options in (groups or {}).items():
+        if not isinstance(select, str) or not isinstance(options, Mapping):
             raise ConfigError(f"the group {select!r} is {options!r}", hint='groups={"**/unet": {"lr": 1e-4}}')
         for name in options:
             if name not in OPTIONS:
-                raise ConfigError(f"a group has no {name!r}; {close_names(name, OPTIONS)}", path=f"groups/{select}")
+                raise ConfigError(
+                    f"a group has no {name!r}; {close_names(str(name), OPTIONS)}", path=f"groups/{select}"
+                )
         found.append(Group(select, dict(options)))
     return tuple(found)
 

@@ -31,6 +31,21 @@ def accelerator_for(precision: str | None, device: str | None) -> Any:
         raise ConfigError(f"precision {precision!r} on {device or 'this machine'}: {error}") from error
 
 
+def device_for(accelerator: Any, asked: str | None) -> Any:
+    """Where to compute: as asked, else where accelerate says. ConfigError for a device that is not there."""
+    import torch
+
+    if asked is None:
+        return accelerator.device
+    try:
+        found = torch.device(asked)
+    except (RuntimeError, TypeError) as error:
+        raise ConfigError(f"device is {asked!r}", hint='device="cuda:0"') from error
+    if found.type != accelerator.device.type:
+        raise ConfigError(f"there is no {found} here, but {accelerator.device}", hint='device="cpu"')
+    return found
+
+
 def alike(accelerator: Any, tensors: Sequence[Any]) -> None:
     """Give every process the values that the first one has."""
     import torch

@@ -8,6 +8,7 @@ from typing import Any
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError
 
+MOST = 10**18
 PRECISIONS = ("no", "bf16", "fp16")
 
 
@@ -39,8 +40,13 @@ class Settings(Value):
         for name in ("clip", "weight_decay"):
             _require(name, getattr(self, name), (int, float), least=0, optional=True)
         _require("seed", self.seed, int, least=0)
-        if self.ema is not None and (isinstance(self.ema, bool) or not 0 < self.ema < 1):
+        if self.ema is not None and not (isinstance(self.ema, float) and 0 < self.ema < 1):
             raise ConfigError(f"ema is {self.ema!r}", hint="ema=0.999   # what is kept of the average in a step")
+        for name in ("optimizer", "schedule"):
+            if not isinstance(getattr(self, name), str) and not callable(getattr(self, name)):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}", hint=f"{name}=... a name, or a function")
+        if not isinstance(self.shuffle, bool):
+            raise ConfigError(f"shuffle is {self.shuffle!r}", hint="shuffle=False")
         if self.precision is not None and self.precision not in PRECISIONS:
             raise ConfigError(f"precision is {self.precision!r}", hint="one of " + ", ".join(PRECISIONS))
         if self.epochs is not None and self.steps is not None:
@@ -56,7 +62,7 @@ class Settings(Value):
 
     def warming(self, total: int) -> int:
         """How many steps the learning rate rises for."""
-        return int(self.warmup if self.warmup >= 1 else self.warmup * total)
+        return min(int(self.warmup if self.warmup >= 1 else self.warmup * total), total)
 
     def changed(self) -> dict[str, Any]:
         """What differs from the defaults."""
@@ -66,5 +72,5 @@ class Settings(Value):
 def _require(name: str, value: Any, kind: Any, *, least: float, optional: bool = False) -> None:
     if optional and value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, kind) or not value >= least:
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= MOST:
         raise ConfigError(f"{name} is {value!r}", hint=f"{name}=... at least {least:g}")

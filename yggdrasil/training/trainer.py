@@ -16,15 +16,17 @@ from yggdrasil.abc.context import Run, RunContext
 from yggdrasil.core.canonical import derive
 from yggdrasil.core.events import Progress
 from yggdrasil.errors import ConfigError, RunError
+from yggdrasil.runtime.call import located
 from yggdrasil.training.average import Average
 from yggdrasil.training.data import Piece, Rows
 from yggdrasil.training.fitted import Fitted, Step
 from yggdrasil.training.forward import Forward
 from yggdrasil.training.keeping import Keeping
+from yggdrasil.training.losses import Loss
 from yggdrasil.training.optimize import flat_state, optimizer_for, restore_state, schedule_for
 from yggdrasil.training.places import Level, places
 from yggdrasil.training.plan import TrainPlan
-from yggdrasil.training.processes import accelerator_for, add_up, alike
+from yggdrasil.training.processes import accelerator_for, add_up, alike, device_for
 from yggdrasil.training.settings import Settings
 from yggdrasil.training.tensorboard import EventFile
 
@@ -50,6 +52,7 @@ class Trainer:
         context: RunContext,
     ) -> None:
         self.accelerator = accelerator_for(settings.precision, device)
+        self._device = device_for(self.accelerator, device)
         self._ranks, self._rank = self.accelerator.num_processes, self.accelerator.process_index
         self._level, self._plan, self._settings = level, plan, settings
         pieces = settings.accumulate * self._ranks
@@ -114,7 +117,7 @@ class Trainer:
 
     def _prepare(self) -> None:
         for module in self._modules.values():
-            module.to(self.accelerator.device)
+            module.to(self._device)
         everything = [p.parameter for p in self._plan.parameters] + list(self._changing(copied=False).values())
         alike(self.accelerator, everything)
         said = self._settings
@@ -169,13 +172,13 @@ class Trainer:
     async def _piece(self, piece: Piece) -> None:
         seed = derive(self._settings.seed, "step", self.step, "piece", piece.number)
         _seed(seed)
-        batch = {name: _there(value, self.accelerator.device) for name, value in piece.batch.items()}
+        batch = {name: _there(value, self._device) for name, value in piece.batch.items()}
         precision = self.accelerator.mixed_precision
         run = self._ctx.run.under(
             seed=seed,
             training=True,
             hooks=(),
-            device=str(self.accelerator.device),
+            device=str(self._device),
             options={} if precision == "no" else {"precision": precision},
         )
         here = RunContext(run, self._ctx.name, self._ctx.parent, self._ctx.budget)
@@ -189,7 +192,7 @@ class Trainer:
         import torch
 
         with torch.enable_grad():
-            values = [(loss, loss.value(outputs, batch)) for loss in self._plan.losses]
+            values = [(loss, self._value(loss, outputs, batch)) for loss in self._plan.losses]
             total = sum((value * loss.weight for loss, value in values), torch.zeros((), device=values[0][1].device))
         for loss, value in values:
             self._sums[loss.name] = self._sums.get(loss.name, 0.0) + share * float(value.detach())
@@ -202,6 +205,15 @@ class Trainer:
             stops = "; ".join(f"{s.path}: {s.reason}" for s in self._plan.stops) or "a function left torch, or detached"
             raise ConfigError(f"no gradient goes from the losses to what is to learn: {stops}", path=self._ctx.path)
         self.accelerator.backward(total * share)
+
+    def _value(self, loss: Loss, outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> Any:
+        try:
+            return loss.value(outputs, batch)
+        except Exception as error:
+            failure = located(error, f"{self._ctx.path}/{loss.name}")
+            if failure is error:
+                raise
+            raise failure from failure.__cause__
 
     def _update(self, began: float) -> None:
         """All that changes the state of the training, in one go that cannot be cancelled half way."""
