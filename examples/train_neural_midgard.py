@@ -104,7 +104,15 @@ class Course:
         self.left = 60 * options.minutes - (time.monotonic() - self.began) - 15
 
     async def learn(
-        self, name: str, level: Any, batch: Callable[[int], Any], losses: Any, share: float, **more: Any
+        self,
+        name: str,
+        level: Any,
+        batch: Callable[[int], Any],
+        losses: Any,
+        share: float,
+        *,
+        gently: float = 1,
+        **more: Any,
     ) -> None:
         """Fit a level for its share of the time (or some steps); what stays is the running mean of its weights."""
         how = {
@@ -115,9 +123,9 @@ class Course:
             "seed": TRAIN,
             **more,
         }
-        steps, began = self.options.steps or 5, time.monotonic()
+        steps, rate, began = self.options.steps or 5, self.rate * gently, time.monotonic()
         if self.options.minutes:  # a few to see how long one takes
-            trial = await fit(level, batch, lr=self.rate / 10, steps=8, **how)
+            trial = await fit(level, batch, lr=rate / 10, steps=8, **how)
             pace = sorted(step.seconds for step in trial.curve)[4]
             steps = max(8, int((self.left * share - (time.monotonic() - began)) / pace))
 
@@ -128,7 +136,7 @@ class Course:
             if step.step % max(1, steps // 10) == 0 and self.options.minutes:
                 print(f"  {name} {step.step}/{steps} loss {step.loss:.4f}", flush=True)
 
-        done = await fit(level, batch, lr=self.rate, schedule=slower, steps=steps, ema=0.999, on_step=tell, **how)
+        done = await fit(level, batch, lr=rate, schedule=slower, steps=steps, ema=0.999, on_step=tell, **how)
         done.average.copy_to_weights()
         self.names.append(name)
         print(f"{name}: {done}; {time.monotonic() - began:.0f} s", flush=True)
@@ -161,16 +169,17 @@ async def train(options: argparse.Namespace) -> None:
         kinds = torch.cat([course.images[course.some(course.images)], course.frozen[course.some(course.frozen)[::4]]])
         return {"image": kinds.float() / 255}
 
+    codec.begin(course.images[:256].float() / 255)
     folding = NeuralBlock(codec, outputs=dict.fromkeys(("again", "mean", "spread"), torch.Tensor))
     faithful = [{"of": ["again", "mean", "spread"], "loss": fidelity, "target": "image"}]
-    await course.learn("codec", folding, fold, faithful, 0.2)
+    await course.learn("codec", folding, fold, faithful, 0.1, gently=0.3)
     with torch.no_grad():
         codec.settle(course.images[:256].float() / 255)
         latents, frozen = (
             torch.cat([codec.encoder(part.float() / 255) for part in pictures.split(64)])
             for pictures in (course.images, course.frozen)
         )
-    await course.learn("drawing", drawing(conditioner, backbone), course.scenes(latents), {"loss": "mean"}, 0.62)
+    await course.learn("drawing", drawing(conditioner, backbone), course.scenes(latents), {"loss": "mean"}, 0.74)
 
     def look(number: int) -> dict[str, torch.Tensor]:
         chosen = course.some(course.images)
@@ -183,7 +192,7 @@ async def train(options: argparse.Namespace) -> None:
 
     questions = {name: ("cross_entropy", f"true {name}") for name in reader.answers}
     await course.learn(
-        "reader", NeuralBlock(reader, outputs=dict.fromkeys(reader.answers, torch.Tensor)), look, questions, 0.09
+        "reader", NeuralBlock(reader, outputs=dict.fromkeys(reader.answers, torch.Tensor)), look, questions, 0.08
     )
     for name, network in zip(names, (codec, conditioner, backbone, reader), strict=True):
         networks.write(network, options.out / f"{name}.safetensors")
@@ -191,7 +200,7 @@ async def train(options: argparse.Namespace) -> None:
     told, base = (networks.restored(n, options.out / f"{n}.safetensors") for n in ("conditioner", "backbone"))
     pack = LoRA.new(base, rank=4, select="layers.*.qkv|layers.*.out|layers.*.inner|layers.*.modulation", name="winter")
     snowing, adapters = drawing(told, base), {"**/backbone": pack}
-    await course.learn("winter", snowing, course.scenes(frozen), {"loss": "mean"}, 0.09, adapters=adapters)
+    await course.learn("winter", snowing, course.scenes(frozen), {"loss": "mean"}, 0.06, adapters=adapters)
     halves = {n: Target(t.A.detach().half().cpu(), t.B.detach().half().cpu()) for n, t in pack.targets.items()}
     LoRA(halves, base=pack.base, name="winter").save(options.out / "winter")
     print(f"trained: {', '.join(course.names)}")

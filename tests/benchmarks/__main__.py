@@ -7,7 +7,7 @@ import sys
 
 NAMES = (
     "engine", "agent", "durable", "postgres", "world", "worlds", "startup", "observe", "memory", "scale", "size",
-    "past",
+    "past", "weights",
 )  # fmt: skip
 
 

@@ -50,11 +50,20 @@ class _File:
             size = os.fstat(handle).st_size
             length = head_length(os.pread(handle, 9, 0), size, self.shown)
             self.entries, self.metadata = read_head(os.pread(handle, length, 8), size, self.shown)
-            self.data = memoryview(_mapped(handle, size))
+            if hasattr(os, "posix_fadvise"):  # read ahead further: from a disk it may take half the time
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            self._map = _mapped(handle, size)
+            self.data = memoryview(self._map)
         except OSError as error:
             raise ConfigError(f"cannot be read: {error.strerror or error}", path=self.shown) from error
         finally:
             os.close(handle)
+
+    def advise(self, how: str) -> None:
+        """Tell the system how the file is about to be read, where it listens."""
+        advice = getattr(mmap, how, None)
+        if advice is not None:
+            self._map.madvise(advice)
 
 
 def _mapped(handle: int, size: int) -> mmap.mmap:
@@ -155,11 +164,15 @@ class Weights:
             raise ConfigError(f"the weights do not fit: {'; '.join(sorted(wrong)[:5])}{more}", path=self.shown)
 
     def require_finite(self, names: Iterable[str] | None = None) -> None:
-        """ConfigError that names the first tensor with NaN or infinity in it. Reads every byte."""
-        for name in self._where if names is None else names:
-            if not is_finite(self[name], self._where[name][1].dtype):
-                hint = "allow_nonfinite=True   # when it is meant"
-                raise ConfigError(f"{name} holds NaN or infinity", path=self.shown, hint=hint)
+        """ConfigError that names the first tensor with NaN or infinity in it. Reads every byte, in the files' order."""
+        wanted = self._where.keys() if names is None else set(names)
+        for file in self._files:
+            file.advise("MADV_SEQUENTIAL")
+            for name, entry in file.entries.items():
+                if name in wanted and not is_finite(self[name], entry.dtype):
+                    hint = "allow_nonfinite=True   # when it is meant"
+                    raise ConfigError(f"{name} holds NaN or infinity", path=self.shown, hint=hint)
+            file.advise("MADV_NORMAL")
 
     def sha256(self) -> str:
         """The digest of names, dtypes, shapes and bytes: the same however they are spread over files."""

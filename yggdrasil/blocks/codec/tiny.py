@@ -54,12 +54,51 @@ class TinyCodec(nn.Module):
         return self.decoder.raw(sample), mean, spread
 
     @torch.no_grad()
+    def begin(self, images: torch.Tensor) -> None:
+        """Start as the best linear codec of some images, on their principal components; the residuals do nothing yet.
+
+        What a codec of convolutions learns in its first thousand steps is there at once. Components are scaled by the
+        root of their deviation: what is large in a picture stays large in its latent, and is learned first from it.
+        ConfigError where `width` is less than a patch has numbers.
+        """
+        folded = functional.pixel_unshuffle(images * 2 - 1, self.encoder.factor)
+        count, width, latent = folded.shape[1], self.encoder.enter.out_channels, self.decoder.enter.in_channels
+        if not latent <= count <= width:
+            raise ConfigError(f"{count} numbers of a patch do not fit", hint=f"width: {-(-count // 8) * 8}, latent: 8")
+        patches = folded.transpose(0, 1).flatten(1)
+        middle = patches.mean(1)
+        powers, axes = torch.linalg.eigh(torch.cov(patches))
+        axes = axes.flip(1)[:, :latent]
+        size = powers.flip(0)[:latent].clamp(min=1e-6) ** 0.25
+        through = torch.eye(count, device=images.device)
+        _centre(self.encoder.enter, through, torch.zeros_like(middle))
+        _centre(self.encoder.leave, (axes / size).T, -(axes / size).T @ middle)
+        _centre(self.decoder.enter, axes * size, middle)
+        _centre(self.decoder.leave, through, torch.zeros_like(middle))
+        if self.encoder.leave.bias is not None:
+            self.encoder.leave.bias[latent:] = -6.0
+        for layer in (*self.encoder.layers, *self.decoder.layers):
+            if isinstance(layer, Residual):
+                for value in layer.second.parameters():
+                    value.zero_()
+
+    @torch.no_grad()
     def settle(self, images: torch.Tensor) -> None:
-        """Measure the latents of some images, so that from now on each channel has mean 0 and deviation 1."""
+        """Measure the latents of some images, so that from now on they have mean 0, by channel, and deviation 1."""
         mean = self.encoder.moments(images)[0]
+        middle = mean.mean((0, 2, 3))[:, None, None]
         for side in (self.encoder, self.decoder):
-            side.shift.copy_(mean.mean((0, 2, 3), keepdim=True)[0])
-            side.scale.copy_(mean.std((0, 2, 3), keepdim=True)[0])
+            side.shift.copy_(middle)
+            side.scale.copy_((mean - middle).std().expand_as(middle))
+
+
+def _centre(layer: nn.Conv2d, weight: torch.Tensor, bias: torch.Tensor) -> None:
+    """Make a convolution's first outputs a function of the pixel alone, of its first inputs; the rest as it was."""
+    outputs, inputs = weight.shape
+    layer.weight[:outputs] = 0
+    layer.weight[:outputs, :inputs, 1, 1] = weight
+    assert layer.bias is not None
+    layer.bias[:outputs] = bias
 
 
 class TinyEncoder(nn.Module):
