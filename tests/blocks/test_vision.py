@@ -128,7 +128,7 @@ async def test_what_is_no_picture_is_refused(refs: dict[str, str]) -> None:
         ([PICTURE, Blob(b"\x89PNG\r\n\x1a\n", "image/png")], r"input 'image'\[1\] is image/png"),
         ([], "input 'image' holds no picture"),
         (np.zeros((0, 4, 4, 3), np.uint8), "input 'image' holds no picture"),
-        (np.zeros((4, 4, 7), np.uint8), r"input 'image' is \[4,4,7\], which is no picture"),
+        (np.zeros((5, 5, 7), np.uint8), r"input 'image' is \[5,5,7\], which is no picture"),
         (np.zeros((4, 4, 3), np.int64), "input 'image' is of int64"),
         (torch.full((3, 4, 4), float("nan")), "goes from nan to nan, not from 0 to 1"),
         (torch.full((3, 4, 4), 255.0), "goes from 255 to 255, not from 0 to 1"),
@@ -273,7 +273,7 @@ async def test_a_pickle_is_never_loaded(kind: Any, refs: dict[str, str], tmp_pat
         await kind(str(tmp_path / "gone")).run(image=PICTURE)
     (tmp_path / "pytorch_model.bin").unlink()
     (tmp_path / "model.safetensors").write_bytes((Path(ref) / "model.safetensors").read_bytes()[:-100])
-    with pytest.raises(ConfigError, match="cannot be loaded as"):
+    with pytest.raises(ConfigError, match="cut off"):
         await kind(str(tmp_path)).run(image=PICTURE)
 
 
