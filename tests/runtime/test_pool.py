@@ -263,6 +263,15 @@ def test_what_cannot_be_moved_is_dropped_and_the_error_is_told() -> None:
     assert world.take("b", size=10).value.name == "b"
 
 
+def test_what_lies_in_a_cycle_leaves_at_once_when_its_room_is_needed() -> None:
+    world = World(gpu=10)
+    lease = world.take("a")
+    lease.value.itself = lease.value
+    lease.release()
+    world.take("b")
+    assert [value.name for reference in world.alive if (value := reference()) is not None] == ["b"]
+
+
 # --- loading
 
 

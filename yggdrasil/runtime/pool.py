@@ -249,25 +249,25 @@ class Pool:
                     sentence = f"{key.ref} takes {_said(size)}, and {key.device} has a budget of {_said(limit)}{others}"
                     hint = f'release what is not needed, or POOL.budget("{key.device}", {taken + size:.3g})'
                     raise ConfigError(sentence, path=key.kind, hint=hint)
-                if self._shrink(key.device, limit - size, but=entry):
-                    gc.collect()  # modules lie in cycles, and the room is needed now
+                left = self._shrink(key.device, limit - size, but=entry)
+                if any(reference() is not None for reference in left):
+                    gc.collect()  # it lies in a cycle, and the room is needed now
             entry.place, entry.size = key.device, size
 
-    def _shrink(self, device: str, limit: int, but: _Entry | None = None) -> bool:
-        """Have unused instances leave a device until the rest fits; whether any did."""
+    def _shrink(self, device: str, limit: int, but: _Entry | None = None) -> list[weakref.ref[Any]]:
+        """Have unused instances leave a device until the rest fits; those that were dropped."""
         here = [(s, e) for s, e in self._entries.items() if e.place == device and e is not but]
         held = sum(entry.size for _, entry in here)
-        left = False
+        left: list[weakref.ref[Any]] = []
         for slot, entry in here:
             if held <= limit:
                 break
             if not entry.users:
                 held -= entry.size
-                left = True
-                self._leave(slot, entry)
+                left += self._leave(slot, entry)
         return left
 
-    def _leave(self, slot: Slot, entry: _Entry) -> None:
+    def _leave(self, slot: Slot, entry: _Entry) -> list[weakref.ref[Any]]:
         """Move an unused instance to the CPU where that can be done and there is room, else drop it."""
         handling, kept = entry.handling, False
         try:
@@ -275,6 +275,8 @@ class Pool:
             if away is not None and entry.place != "cpu" and self._fits_cpu(entry):
                 away(entry.value)
                 entry.place, kept = "cpu", True
+                return []
+            return [weakref.ref(entry.value)] if hasattr(entry.value, "__weakref__") else []
         finally:
             if not kept:
                 del self._entries[slot]
