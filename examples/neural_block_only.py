@@ -12,9 +12,8 @@ from typing import Annotated
 import anyio
 import torch
 
-from yggdrasil import PortError
+from yggdrasil import PortError, Shape
 from yggdrasil.blocks.neural import NeuralBlock
-from yggdrasil.core.shape import Shape
 
 
 class Network(torch.nn.Module):

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from yggdrasil.core.messages import Message, ToolCall, Usage
     from yggdrasil.core.ports import Given, Spec, port
     from yggdrasil.core.result import Result
+    from yggdrasil.core.shape import Shape
     from yggdrasil.core.typed import register_type
     from yggdrasil.errors import (
         AgentError,
@@ -153,6 +154,7 @@ __all__ = [
     "Runnable",
     "ScriptedModel",
     "SecretError",
+    "Shape",
     "Spec",
     "SpecError",
     "Stage",
@@ -211,6 +213,7 @@ _HOMES = {
     "Result": "yggdrasil.core.result",
     "RunContext": "yggdrasil.abc.context",
     "Runnable": "yggdrasil.abc.runnable",
+    "Shape": "yggdrasil.core.shape",
     "ScriptedModel": "yggdrasil.models.scripted",
     "Spec": "yggdrasil.core.ports",
     "Stage": "yggdrasil.levels.stage",

@@ -136,6 +136,11 @@ def test_bad_dimensions_are_refused(dim: Any) -> None:
         Shape(dim)
 
 
+def test_a_dtype_is_a_name() -> None:
+    with pytest.raises(PortError, match="the dtype of a shape is dtype, not its name"):
+        Shape("B", dtype=torch.float32)  # type: ignore[arg-type]
+
+
 def test_what_is_no_tensor_has_no_shape() -> None:
     with pytest.raises(PortError, match="text has no shape"):
         port_type(Annotated[str, Shape("B")])

@@ -47,6 +47,8 @@ class Shape:
         if len(rests) > 1:
             raise PortError(f"a shape has {len(rests)} times '...': {_text(self._dims)}", hint=_HINT)
         self._rest = rests[0] if rests else -1
+        if not isinstance(dtype, str):
+            raise PortError(f"the dtype of a shape is {type(dtype).__name__}, not its name", hint='dtype="float32"')
         if dtype and dtype not in DTYPES and dtype not in FAMILIES and not dtype.startswith("float8_"):
             known = {*DTYPES, *FAMILIES}
             raise PortError(f"no dtype {dtype!r}; {close_names(dtype, known)}", hint=_HINT)
