@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from yggdrasil.blocks.hub import Ref
+from yggdrasil.blocks.shared import file_bytes, module_handling
 from yggdrasil.errors import ConfigError, close_names
 from yggdrasil.runtime.pool import POOL, Key, Lease
 
@@ -86,8 +87,14 @@ class Source:
                 dtype=self.dtype,
                 device=where,
             )
-            self._leases[name, where] = POOL.lease(key, lambda: self._load(name, named, where))
+            handling = module_handling(where, lambda: self._bytes(name))
+            self._leases[name, where] = POOL.lease(key, lambda: self._load(name, named, where), handling=handling)
         return self._leases[name, where].value
+
+    def _bytes(self, name: str) -> int:
+        """What a part will take, as the headers of its files say."""
+        assert self._folder is not None
+        return file_bytes(self._folder / name, self.dtype)
 
     def require(self, name: str, device: str | None = None) -> Any:
         """The same; ConfigError where there is none."""
