@@ -67,10 +67,6 @@ def cut_often(url: str, cuts: int, dice: random.Random) -> None:
     def cutter() -> None:
         with psycopg.connect(url, autocommit=True) as connection:
             for _ in range(cuts):
-                # on a busy machine a connection takes longer to make than two cuts lie apart: let one be used
-                before, until = sum(map(len, tally.acknowledged.values())), time.monotonic() + 2
-                while sum(map(len, tally.acknowledged.values())) == before and time.monotonic() < until:
-                    time.sleep(0.005)
                 time.sleep(dice.uniform(0.0, 0.12))
                 connection.execute(CUT)
         over.set()
