@@ -17,20 +17,26 @@ from yggdrasil.storage.postgres_schema import Connection
 
 
 class Call:
-    """A statement without rows, prepared on a connection; its parameters by OID. One call at a time; psycopg.Error."""
+    """A statement without rows; its parameters by OID. One call at a time; psycopg.Error.
+
+    It is prepared after it was done once: a connection that is cut soon is not worth it.
+    """
 
     def __init__(self, connection: Connection, name: str, statement: str, types: Sequence[int]) -> None:
         self._wire = connection.pgconn
-        self._name = name.encode()
+        self._name, self._statement, self._types = name.encode(), statement.encode(), types
         self._formats = [Format.BINARY] * len(types)
         self._fault: psycopg.Error | None = None
-        _check([self._wire.prepare(self._name, statement.encode(), types)])
+        self._prepared = False
 
     def start(self, values: Sequence[bytes]) -> None:
         """Send it with its values, in PostgreSQL's binary form. Never waits; what goes wrong is told by `finish`."""
         self._fault = None
         try:
-            self._wire.send_query_prepared(self._name, values, self._formats, Format.BINARY)
+            if self._prepared:
+                self._wire.send_query_prepared(self._name, values, self._formats, Format.BINARY)
+            else:
+                self._wire.send_query_params(self._statement, values, self._types, self._formats, Format.BINARY)
             self._wire.flush()
         except psycopg.Error as error:
             self._fault = error
@@ -39,6 +45,18 @@ class Call:
         """Wait until it is done."""
         if self._fault is not None:
             raise self._fault
+        _check(self._answer())
+        if not self._prepared:
+            self._prepared = self._prepare()
+
+    def _prepare(self) -> bool:
+        try:
+            _check([self._wire.prepare(self._name, self._statement, self._types)])
+        except psycopg.Error:  # what was asked is done; the next call is told of a lost connection
+            return False
+        return True
+
+    def _answer(self) -> list[PGresult]:
         results: list[PGresult] = []
         while self._wire.flush():  # what the socket had no room for
             self._await(select.POLLIN | select.POLLOUT)
@@ -47,7 +65,7 @@ class Call:
                 self._await(select.POLLIN)
             result = self._wire.get_result()
             if result is None:
-                return _check(results)
+                return results
             results.append(result)
 
     def _await(self, events: int) -> None:

@@ -6,7 +6,7 @@ others in its transaction are not concerned. What it looks at it locks until the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -97,22 +97,19 @@ class Ledger:
 
     def finish(self) -> bool:
         """Wait for what was sent, one transaction; False, and nothing is written, when in doubt."""
-        try:
-            self._one_record.finish()
-        except psycopg.Error as error:
-            if not self.doubts(error):
-                raise
-            return False
-        self._remember()
-        return True
+        return self._done(self._one_record.finish)
 
     def send(self) -> bool:
         """Write what was admitted in one call, which is one transaction; False, and nothing is, when in doubt."""
         if self.start():
             return self.finish()
         self.turn += 1
+        call = self._batch.call(self.writer, self.turn)
+        return self._done(lambda: self._cursor.execute(*call))
+
+    def _done(self, wait: Callable[[], object]) -> bool:
         try:
-            self._cursor.execute(*self._batch.call(self.writer, self.turn))
+            wait()
         except psycopg.Error as error:
             if not self.doubts(error):
                 raise

@@ -185,8 +185,10 @@ class Reader:
 
     def blob(self, digest: str) -> bytes | None:
         """The bytes kept in the database, unchecked; None when they are not there."""
-        row = self.connection.execute("SELECT data FROM blob WHERE digest = ?", (bytes.fromhex(digest),)).fetchone()
-        return None if row is None else bytes(row[0])
+        # a damaged row may hold anything: as bytes it is told by its digest
+        query = "SELECT CAST(data AS BLOB) FROM blob WHERE digest = ?"
+        row = self.connection.execute(query, (bytes.fromhex(digest),)).fetchone()
+        return None if row is None else bytes(row[0] or b"")
 
     def blobs(self, after: str, limit: int | None) -> list[tuple[str, int]]:
         """(digest, size) of those kept in the database, by digest."""
