@@ -41,7 +41,7 @@ THIRD_PARTIES = {
     "abc": set(),
     "runtime": {"anyio", "sniffio", "trio", "tenacity", "structlog", "opentelemetry", "httpx2"},
     "storage": {"anyio", "sniffio", "psycopg", "psycopg_pool", "safetensors", "numpy", "yaml"},
-    "blocks": {"torch", "numpy", "diffusers", "transformers", "peft", "onnxruntime", "PIL"},
+    "blocks": {"torch", "numpy", "diffusers", "transformers", "huggingface_hub", "peft", "onnxruntime", "PIL"},
     "models": {"openai", "anthropic", "genai_prices"},
     "agent": {"mcp", "mcp_types"},
     "levels": set(),

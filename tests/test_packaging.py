@@ -62,7 +62,7 @@ def test_only_what_runs(names: list[str]) -> None:
 def test_extras_and_pins() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
-    assert set(extras) == {"torch", "train", "serve", "ui", "postgres", "mcp", "ray", "full", "dev"}
+    assert set(extras) == {"torch", "train", "onnx", "serve", "ui", "postgres", "mcp", "ray", "full", "dev"}
     (full,) = extras["full"]
     assert all(name in full for name in set(extras) - {"full", "dev"})
     assert "yggdrasil" in project["tool"], "the repository is the first project"

@@ -488,6 +488,9 @@ def test_parts_are_for_the_modules_of_their_names() -> None:
         both = one(X), two(X)
     assert torch.equal(both[0], call(one, X, lora.part("unet")))
     assert torch.equal(both[1], call(two, X, lora.part("text_encoder")))
+    assert torch.equal(both[0], call(one, X, lora)), "both parts would fit; the base tells them apart"
+    lora.base.clear()
+    lora = LoRA(lora.targets, parts=lora.parts)
     with pytest.raises(ConfigError, match="would both fit"):
         call(one, X, lora)
     with pytest.raises(ConfigError, match="'vae'"):
@@ -539,11 +542,11 @@ def test_what_is_for_others_is_passed_over_where_it_was_asked_for_everywhere() -
     module, other = net(), torch.nn.Linear(6, 2)
     lora = filled(module, 1)
     assert torch.equal(call(other, X, lora, select="**"), other(X))
-    require({"**": lora}, {"a/net": {"m": module}, "a/head": {"m": other}, "a/solver": {}})
-    with pytest.raises(ConfigError, match="is for no node"):
-        require({"**": lora}, {"a/head": {"m": other}, "a/solver": {}})
+    require({"**": lora}, {"a/net": lambda: {"m": module}, "a/head": lambda: {"m": other}, "a/solver": dict})
+    with pytest.raises(ConfigError, match="is for no block"):
+        require({"**": lora}, {"a/head": lambda: {"m": other}, "a/solver": dict})
     with pytest.raises(ConfigError, match="nothing here has weights"):
-        require({"**/solver": lora}, {"a/solver": {}})
+        require({"**/solver": lora}, {"a/solver": dict})
     with pytest.raises(ConfigError, match="not a LoRA"):
         call(module, X, 7)
 

@@ -185,7 +185,7 @@ class Scaled(Neural):
     def __init__(self) -> None:
         self.module = torch.nn.Linear(4, 4)
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         return {"module": self.module}
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:

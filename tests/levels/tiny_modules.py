@@ -91,7 +91,7 @@ class Pooled(Neural):
         self.model: torch.nn.Module | None = None
         self.lease: Lease[torch.nn.Module] | None = None
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         if self.model is not None:
             return {"model": self.model}
         if self.lease is None:

@@ -124,7 +124,7 @@ class Holding(NeuralBlock):
         super().__init__(lambda text: text, name="local")
         self._language = language
 
-    def modules(self) -> dict[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> dict[str, torch.nn.Module]:
         return {"model": self._language}
 
 

@@ -34,8 +34,11 @@ class Neural(Block):
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """The work: input ports to output ports. It may block."""
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
-        """What holds its weights, by name; loads what is not loaded yet. None for solvers and the like."""
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
+        """What holds its weights, by name, on a device (None: where it is by now); loads what is not loaded yet.
+
+        Empty for solvers and the like.
+        """
         return {}
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
@@ -45,7 +48,7 @@ class Neural(Block):
         return await in_thread(self._compute, inputs, ctx)
 
     def _compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
-        with torch.set_grad_enabled(ctx.run.training), _precise(ctx), adapted(self.modules, ctx):
+        with torch.set_grad_enabled(ctx.run.training), _precise(ctx), adapted(lambda: self.modules(ctx.device), ctx):
             return self.compute(inputs, ctx)
 
     # --- weights
@@ -70,7 +73,7 @@ class Neural(Block):
         return {prefix + name: value for prefix, m in self._named() for name, value in m.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over tensors; nothing is changed unless all fit. ConfigError names missing, unknown and misshapen ones."""
+        """Take over tensors; nothing is changed unless all fit: ConfigError names those that do not."""
         there = self.state_dict()
         wrong = [f"{name} is missing" for name in there.keys() - state.keys()]
         wrong += [f"{name} is not of this block; {close_names(name, there)}" for name in state.keys() - there.keys()]
@@ -126,7 +129,8 @@ class NeuralBlock(Neural):
         signature = read_signature(module.forward if isinstance(module, torch.nn.Module) else module, outputs)
         if signature.config:
             names = ", ".join(signature.config)
-            raise ConfigError(f"keyword-only parameters cannot be fed: {names}", hint="functools.partial(function, ...)")
+            hint = "functools.partial(function, ...)"
+            raise ConfigError(f"keyword-only parameters cannot be fed: {names}", hint=hint)
         self.module = module
         self.name = name or getattr(module, "__name__", type(module).__name__.lower()).strip("<>")
         self.block_type = block_type
@@ -151,25 +155,28 @@ class NeuralBlock(Neural):
             raise ConfigError(f"the module {self.name} is not registered, so it cannot be saved", hint=hint)
         return dict(self._config)
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
-        """The module."""
-        return {"module": self.module} if isinstance(self.module, torch.nn.Module) else {}
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
+        """The module; it moves where a run wants it."""
+        return {"module": moved(self.module, device)} if isinstance(self.module, torch.nn.Module) else {}
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Call it."""
         context = {self._signature.context: ctx} if self._signature.context else {}
-        given = self.module(**self._placed(inputs), **context)
+        given = self.module(**self._placed(inputs, ctx.device), **context)
         names = list(self.spec.outputs)
         if not self._signature.several:
             return {names[0]: given}
         return dict(given) if isinstance(given, Mapping) else dict(zip(names, given, strict=True))
 
-    def _placed(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The inputs where the weights are."""
-        weights = next(self.module.parameters(), None) if isinstance(self.module, torch.nn.Module) else None
-        if weights is None:
+    def _placed(self, inputs: Mapping[str, Any], device: str | None) -> dict[str, Any]:
+        """The inputs where the weights are; of a function, on the device of the run."""
+        where: Any = device
+        if isinstance(self.module, torch.nn.Module):
+            weights = next(moved(self.module, device).parameters(), None)
+            where = device if weights is None else weights.device
+        if where is None:
             return dict(inputs)
-        return {n: v.to(weights.device) if isinstance(v, torch.Tensor) else v for n, v in inputs.items()}
+        return {n: v.to(where) if isinstance(v, torch.Tensor) else v for n, v in inputs.items()}
 
 
 def _precise(ctx: RunContext) -> torch.autocast | nullcontext[None]:
@@ -179,6 +186,14 @@ def _precise(ctx: RunContext) -> torch.autocast | nullcontext[None]:
         return nullcontext()
     kind = torch.device(ctx.device or "cpu").type
     return torch.autocast(kind, dtype=torch.bfloat16 if asked == "bf16" else torch.float16)
+
+
+def moved(module: torch.nn.Module, device: str | None) -> torch.nn.Module:
+    """The module, on a device; None: where it is. What is there already is not looked through."""
+    weights = next(module.parameters(), None)
+    if device is None or (weights is not None and weights.device == torch.device(device)):
+        return module
+    return module.to(device)
 
 
 def is_module(what: Any) -> bool:

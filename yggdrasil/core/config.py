@@ -42,7 +42,7 @@ class LevelDocument(BaseModel):
     reads: list[str] | None = Field(None, description="Stage: the state blocks it sees.")
     fills: str | None = Field(None, description="Stage: the block it fills.")
     ports: dict[str, str] = Field(default_factory=dict, description="Stage: block -> port where they differ.")
-    training: dict[str, Any] = Field(default_factory=dict, description="How it is trained: what `fit` is given by name.")
+    training: dict[str, Any] = Field(default_factory=dict, description="How it is trained: what `fit` is given.")
     execution_condition: list[str] | str | None = Field(None, description="Stage: the blocks that must be filled.")
 
 

@@ -84,9 +84,10 @@ def recency(age: float, half_life: float = HALF_LIFE) -> float:
 
 def score(*, recency: float, importance: float, relevance: float, weights: Weights = EVEN) -> float:
     """(a recency + b importance + c relevance) / (a + b + c); all between 0 and 1."""
-    total = weights.recency + weights.importance + weights.relevance
-    weighted = weights.recency * recency + weights.importance * importance + weights.relevance * relevance
-    return weighted / total
+    # as shares of the largest: products of the tiniest floats would be rounded to anything
+    most = max(weights.recency, weights.importance, weights.relevance)
+    a, b, c = weights.recency / most, weights.importance / most, weights.relevance / most
+    return (a * recency + b * importance + c * relevance) / (a + b + c)
 
 
 def best(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Self
 from weakref import WeakSet
@@ -17,6 +18,7 @@ from yggdrasil.core.ports import Port, Spec
 from yggdrasil.core.topology import Call, Edge, Endpoint, Topology, endpoint
 from yggdrasil.core.wiring import Place, auto_wire
 from yggdrasil.errors import ConfigError, PortError, Problem, ValidationError, close_names
+from yggdrasil.levels.adapting import check_adapters
 from yggdrasil.levels.calls import CALLS_START, Caller, Calling, not_a_caller
 from yggdrasil.levels.joined import Joined, Specs, join
 from yggdrasil.levels.node import Node, as_runnable, check_policies
@@ -160,7 +162,7 @@ class Container(Runnable):
             raise ConfigError(f"node id {name!r} is taken", path=self.name, hint=f'add("{name}2", ...)')
         if not all(c.isalnum() or c in "_-" for c in name):
             raise ConfigError(f"{name!r} is no node id", path=self.name, hint="letters, digits, _ and -")
-        if block is self or (isinstance(block, Container) and self in block.descendants()):
+        if block is self or (isinstance(block, Container) and any(node.block is self for _, node in block.walk())):
             raise ConfigError(f"{self.name} cannot contain itself", path=name)
         node = Node(name, block, **options)
         _ = node.spec  # what cannot be here is refused before it is
@@ -176,10 +178,7 @@ class Container(Runnable):
 
     def _free_name(self, block: Runnable) -> str:
         role = getattr(block, "role", "") or block.label
-        number = 1
-        while f"{role}{number}" in self.nodes:
-            number += 1
-        return f"{role}{number}"
+        return next(name for n in count(1) if (name := f"{role}{n}") not in self.nodes)
 
     def add_edge(self, source: End | Sequence[End], target: End | Sequence[End]) -> Edge:
         """Join outputs to inputs: `add_edge("reader.text", "writer.prompt")`; lists make a hyperedge.
@@ -330,10 +329,6 @@ class Container(Runnable):
             if isinstance(node.block, Container):
                 yield from node.block.walk(f"{path}/")
 
-    def descendants(self) -> Iterator[Runnable]:
-        """Every block and level below."""
-        return (node.block for _, node in self.walk())
-
     def trainable_parameters(self) -> list[Any]:
         """The trainable parameters below, each shared one once."""
         chosen = [n.block for _, n in self.walk() if n.trainable and not isinstance(n.block, Container)]
@@ -431,6 +426,8 @@ class Container(Runnable):
         made = self._made
         if made is None or made.program is None:
             made = self._compile()
+        if ctx.run.adapters:
+            await check_adapters(self, ctx)
         return await made.program.execute(inputs, ctx)  # type: ignore[union-attr]
 
     def _compile(self) -> Joined:

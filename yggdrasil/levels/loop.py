@@ -126,6 +126,7 @@ class WorldLoop:
         self._failures, self._quiet_since = 0, 0.0
         self._answered: frozenset[str] = frozenset()
         self._budget: Budget | None = None
+        self.adapters: Mapping[str, Any] = {}
         self._unspent = found.unspent
         self._caller = RunContext(Run(clock=clock), name)
         self._enter(found.status.running or found.status.tick, first=True)
@@ -286,6 +287,7 @@ class WorldLoop:
             loop_steps=caller.loop_steps,
             approve=caller.approve,
             kept=dict(self.status.kept),
+            adapters={**self.adapters, **caller.adapters} if caller.adapters else self.adapters,
         )
         run.sequence = caller.sequence if last is None else last.sequence
         if last is not None:

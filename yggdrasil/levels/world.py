@@ -31,6 +31,7 @@ from yggdrasil.storage.open import open_store
 from yggdrasil.storage.saved import Saved, is_checkpoint
 
 if TYPE_CHECKING:
+    from yggdrasil.blocks.adapter.lora import LoRA
     from yggdrasil.levels.live import Opening
 
 SPEC = Spec(
@@ -69,6 +70,8 @@ class World(Runnable):
         self.timers: Timers | None = None
         self.patience = Patience()
         self.budget: Budget | None = None
+        self.adapters: Mapping[str, Any] = {}
+        """What its neural blocks compute with, as in `run(adapters=...)`, which goes before it; in no document."""
         self.durability = "effect"
         self.keep = Keep()
         self.ticks: int | None = None
@@ -256,6 +259,22 @@ class World(Runnable):
                 found += [f"{name}/{path}" for path in node.block.set_trainable(trainable, select)]
         return found
 
+    def lora(self, rank: int = 8, select: str = "**/backbone|**/llm", **options: Any) -> LoRA:
+        """Freeze all its weights and lay a fresh LoRA beside those of the blocks that the glob names.
+
+        It is one of its `adapters` from now on: `fit(world, ...)` trains it and nothing else, `run` computes with it.
+        `lora.save(folder)` writes the pack, and `LoRA.load(folder)` reads it, anywhere, for the same base.
+
+        options  alpha, seed, dropout, name; `layers`, a glob over the names of submodules
+
+        ConfigError when no block with weights is named.
+        """
+        from yggdrasil.levels.lora import fresh_lora
+
+        made = fresh_lora(self, rank, select, **options)
+        self.adapters = {**self.adapters, select: [*_listed(self.adapters.get(select)), made]}
+        return made
+
     def to(self, device: str) -> Self:
         """Run every stage on `device`."""
         for node in self.nodes.values():
@@ -440,6 +459,10 @@ def _filled_before(cycle: Cycle, stage: str) -> list[str]:
     order = (*cycle.steps[start:], *cycle.steps[:start])
     kept = [name for name, extra in cycle.schema.extra.items() if extra.keep]
     return kept + [step.fills for step in order[: [step.name for step in order].index(stage)]]
+
+
+def _listed(given: Any) -> list[Any]:
+    return [] if given is None else list(given) if isinstance(given, list) else [given]
 
 
 def _unknown_needs(cycle: Cycle, needs: Iterable[str]) -> list[Problem]:

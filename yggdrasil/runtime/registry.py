@@ -85,11 +85,18 @@ STOCK: dict[str, str] = {
     "solver/pndm": "yggdrasil.blocks.solver.kinds:pndm",
     "solver/unipc": "yggdrasil.blocks.solver.kinds:unipc",
     "state/changes": "yggdrasil.blocks.state:Changes",
-    "schedule/noise": "yggdrasil.training.diffusion:Noising",
+    "schedule/noising": "yggdrasil.training.diffusion:Noising",
     "loss/denoised": "yggdrasil.training.diffusion:Denoised",
     "adapter/prompt": "yggdrasil.training.around:PromptAdapter",
 }
 """What ships here, loaded on first use."""
+
+
+EXTRAS: Mapping[str, frozenset[str]] = {
+    "onnx": frozenset({"onnx", "onnxruntime", "onnxscript"}),
+    "train": frozenset({"accelerate", "diffusers", "huggingface_hub", "peft", "scipy", "torch", "transformers"}),
+}
+"""Which extra brings a library."""
 
 
 class Registry:
@@ -133,7 +140,10 @@ class Registry:
             try:
                 self._factories[name] = getattr(importlib.import_module(module), attribute)
             except ImportError as error:
-                raise UnknownTypeError(f"type {name!r} needs something that is not installed: {error}") from error
+                extra = next((extra for extra, names in EXTRAS.items() if error.name in names), "")
+                hint = f"pip install 'yggdrasil-worlds[{extra}]'" if extra else ""
+                sentence = f"type {name!r} needs something that is not installed: {error}"
+                raise UnknownTypeError(sentence, hint=hint) from error
             return self._factories[name]
         offered = self._entry_points().get(name, ())
         if len({entry.value for entry in offered}) > 1:

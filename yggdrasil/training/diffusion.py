@@ -45,7 +45,7 @@ class Noising(Neural):
     Noise and timesteps come from the seed of its place, drawn on the CPU: the same on every machine.
     """
 
-    block_type = "schedule/noise"
+    block_type = "schedule/noising"
     heavy: ClassVar[bool] = False
 
     def __init__(

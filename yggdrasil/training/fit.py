@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from yggdrasil.abc.hook import Hook
+from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.events import RunFailed, RunFinished, RunStarted
 from yggdrasil.errors import ConfigError, close_names
+from yggdrasil.runtime.threads import in_thread
 from yggdrasil.training.fitted import Fitted
 from yggdrasil.training.keeping import Keeping
 from yggdrasil.training.places import Level
 from yggdrasil.training.plan import TrainPlan, train_plan
+from yggdrasil.training.processes import on_device
 from yggdrasil.training.settings import Settings
 from yggdrasil.training.trainer import OnStep, Trainer, context_for
 
@@ -50,7 +53,7 @@ async def fit(
                 `resume` a training that is kept there goes on, bit for bit as if it had never stopped
     logs        a folder for a TensorBoard event file
     on_step     called with each Step, may be async; hooks hear Progress
-    adapters    what neural blocks compute with, as in `run(adapters=...)`
+    adapters    what neural blocks compute with, as in `run(adapters=...)`; by default the world's own
     how         optimizer="adamw", lr=1e-4, weight_decay, schedule="constant" (or linear, cosine, polynomial, ...),
                 warmup (steps, or a part of all), epochs or steps, batch_size=8, accumulate=1, clip (the length of the
                 gradient), precision="no" ("bf16", "fp16"), ema (0.999), seed=0, shuffle=True
@@ -71,6 +74,9 @@ async def fit(
     settings = Settings(**said)
     if "losses" not in chosen:
         raise ConfigError("there is no loss", path=level.label, hint='losses={"pred": ("mse", "target")}')
+    adapters = adapters if adapters is not None else getattr(level, "adapters", None) or None
+    if isinstance(level, Runnable):
+        await in_thread(on_device, level, settings.precision, device)
     plan = train_plan(level, **chosen, adapters=adapters)
     if not plan.learning:
         hint = "await search(level, data, losses=...)   # yggdrasil.training.around"

@@ -114,9 +114,9 @@ class Answers(Neural):
         """In: input_ids, labels, attention_mask?. Out: loss, tokens (how many were learned)."""
         return SPEC
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The block's; ConfigError where there is no causal language model among them."""
-        there = self.block.modules()
+        there = self.block.modules(device)
         self._chosen(there)
         return there
 
@@ -130,7 +130,7 @@ class Answers(Neural):
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """The model reads all; each labelled token is asked for at the one before (logits t against label t + 1)."""
-        model = self._chosen(self.block.modules())
+        model = self._chosen(self.block.modules(ctx.device))
         where = next(model.parameters()).device
         ids, labels = inputs["input_ids"].to(where), inputs["labels"].to(where)
         mask = inputs.get("attention_mask")

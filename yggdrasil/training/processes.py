@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from yggdrasil.errors import ConfigError
+from yggdrasil.training.places import Level, places
 
 BUCKET = 8 * 1024 * 1024
 """Numbers that are sent to the other processes at once."""
@@ -44,6 +45,16 @@ def device_for(accelerator: Any, asked: str | None) -> Any:
     if found.type != accelerator.device.type:
         raise ConfigError(f"there is no {found} here, but {accelerator.device}", hint='device="cpu"')
     return found
+
+
+def on_device(level: Level, precision: str | None, device: str | None) -> None:
+    """Have what a level's blocks hold where it will be trained, before anybody looks at it. Blocks."""
+    from yggdrasil.blocks.neural import Neural
+
+    where = str(device_for(accelerator_for(precision, device), device))
+    for place in places(level):
+        if isinstance(place.block, Neural):
+            place.block.modules(where)
 
 
 def alike(accelerator: Any, tensors: Sequence[Any]) -> None:

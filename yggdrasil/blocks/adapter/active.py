@@ -34,6 +34,8 @@ def adapted(modules: Callable[[], Mapping[str, Any]], ctx: RunContext) -> Iterat
     ConfigError, before anything is computed, when one of them is not for these modules.
     """
     asked = chosen(ctx.run.adapters, ctx.path) if ctx.run.adapters else []
+    if asked and came_with(ctx):  # it is all there is to be adapted
+        asked = [(lora, weight, False) for lora, weight, _ in asked]
     if not asked:
         yield
         return
@@ -45,17 +47,26 @@ def adapted(modules: Callable[[], Mapping[str, Any]], ctx: RunContext) -> Iterat
         _ACTIVE.reset(token)
 
 
-def require(adapters: Mapping[str, Any], places: Mapping[str, Mapping[str, Any]]) -> None:
-    """Check adapters before a run; `places`: modules by node path. ConfigError, too, for one that is for none."""
+def came_with(ctx: RunContext) -> bool:
+    """Whether a run has its adapters from this very call, not from the level above."""
+    return ctx.parent is None or ctx.parent.run.adapters is not ctx.run.adapters
+
+
+def require(adapters: Mapping[str, Any], places: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
+    """Check adapters before a run; `places`: modules by path, loaded where a glob names it. Blocking.
+
+    ConfigError for one that does not fit where it is asked for, and for one that fits nowhere.
+    """
     used: set[int] = set()
     for path, modules in places.items():
-        for lora, _, wherever in chosen(adapters, path):
-            if bind(lora, modules, wherever=wherever, path=path):
-                used.add(id(lora))
+        asked = chosen(adapters, path)
+        there = modules() if asked else {}
+        used |= {id(lora) for lora, _, wherever in asked if bind(lora, there, wherever=wherever, path=path)}
     for select, given in adapters.items():
         for lora, _ in _listed(given):
             if id(lora) not in used:
-                raise ConfigError(f"{lora!r} is for no node that {select!r} names", hint="; ".join(places))
+                hint = f"neural blocks are at {'; '.join(places) or 'no path here'}"
+                raise ConfigError(f"{lora!r} is for no block that {select!r} names", hint=hint)
 
 
 def chosen(adapters: Mapping[str, Any], path: str) -> list[tuple[LoRA, float, bool]]:
@@ -74,7 +85,7 @@ def chosen(adapters: Mapping[str, Any], path: str) -> list[tuple[LoRA, float, bo
 
 def _listed(given: Any) -> list[tuple[LoRA, float]]:
     """What a caller may write: an adapter, a pair with its weight, or a list of these."""
-    if isinstance(given, tuple) and len(given) == 2 and _is_number(given[1]):
+    if isinstance(given, list | tuple) and len(given) == 2 and _is_number(given[1]):
         return [(_adapter(given[0]), given[1])]
     if isinstance(given, list | tuple):
         return [pair for one in given for pair in _listed(one)]

@@ -58,7 +58,7 @@ def _known(lora: LoRA, name: str, module: torch.nn.Module, path: str) -> Bound:
 
 def _bind(lora: LoRA, name: str, module: torch.nn.Module, path: str) -> Bound:
     layers = adaptable(module)
-    part = _part(lora, name, layers, path)
+    part = _part(lora, name, module, layers, path)
     if part is None:
         return ()
     pairs = []
@@ -80,13 +80,17 @@ def _bind(lora: LoRA, name: str, module: torch.nn.Module, path: str) -> Bound:
     return tuple(pairs)
 
 
-def _part(lora: LoRA, name: str, layers: Mapping[str, Any], path: str) -> str | None:
+def _part(
+    lora: LoRA, name: str, module: torch.nn.Module, layers: Mapping[str, Any], path: str
+) -> str | None:
     """Which part of the pack is for the module of this name; None when none is."""
     if not lora.parts:
         return "" if any(_find(layers, key) is not None for key in lora.targets) else None
-    if name in lora.parts:
-        return name
     fitting = [part for part in lora.parts if _fits(lora, part, layers)]
+    if len(fitting) > 1:  # made for several of one kind: the weights tell them apart
+        fitting = [part for part in fitting if lora.base.get(part) == _digest(module)] or fitting
+    if name in fitting or (name in lora.parts and not fitting):
+        return name
     if len(fitting) > 1:
         hint = f'adapters={{"**/{path.rpartition("/")[2]}": lora.part({fitting[0]!r})}}'
         raise ConfigError(f"{' and '.join(fitting)} of {lora!r} would both fit here", path=path, hint=hint)

@@ -20,8 +20,8 @@ class ControlNet(Neural):
     ref, part, revision, dtype   where it lies (see `Source`)
     scale                        how much of it is added
 
-    Ports: `latent`, `timestep` and `condition` as the backbone has them; `hint` the picture that is followed, [B or 2 B,
-    3, H, W] from 0 to 1. `adapted` goes to the backbone's `adapter_features`.
+    Ports: `latent`, `timestep` and `condition` as the backbone has them; `hint` the picture that is followed,
+    [B or 2 B, 3, H, W] from 0 to 1. `adapted` goes to the backbone's `adapter_features`.
     """
 
     block_type = "adapter/controlnet"
@@ -46,9 +46,9 @@ class ControlNet(Neural):
         """The ports of the role."""
         return _SPEC
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The ControlNet."""
-        return {"model": self.source.require(self.part)}
+        return {self.part: self.source.require(self.part, device)}
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """What it adds."""

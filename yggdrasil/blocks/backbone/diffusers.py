@@ -113,9 +113,9 @@ class Backbone(Neural):
             raise ConfigError(f"{self.part} of {self.ref} is {type(found).__name__}, no model", hint='part: "unet"')
         return found
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
-        """The model."""
-        return {"model": self.module()}
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
+        """The model, by the name of its part: `unet`, `transformer`."""
+        return {self.part: self.module(device)}
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Predict."""

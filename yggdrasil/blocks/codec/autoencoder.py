@@ -36,6 +36,7 @@ class Autoencoder(Neural):
         self.ref, self.direction, self.part = ref, direction, part
         self.revision, self.dtype = revision, dtype
         self.source = source or Source(ref, revision, dtype)
+        self.from_ref = bool(ref)
 
     block_type = "codec/autoencoder"
 
@@ -50,9 +51,9 @@ class Autoencoder(Neural):
         """The ports of the role, one way."""
         return _DECODE if self.direction == "decode" else _ENCODE
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The autoencoder."""
-        return {"vae": self.source.require(self.part)}
+        return {self.part: self.source.require(self.part, device)}
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Decode or encode."""

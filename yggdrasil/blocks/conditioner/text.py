@@ -10,6 +10,7 @@ import torch
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.diffusers.source import Source, source_config
 from yggdrasil.blocks.neural import Neural
+from yggdrasil.blocks.tokenizer.gate import alone_with
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, PortError
 
@@ -35,6 +36,7 @@ class TextConditioner(Neural):
         self.ref, self.part, self.tokenizer = ref, part, tokenizer
         self.revision, self.dtype = revision, dtype
         self.source = source or Source(ref, revision, dtype)
+        self.from_ref = bool(ref)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -47,9 +49,9 @@ class TextConditioner(Neural):
         """The ports of the role."""
         return _SPEC
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The encoder."""
-        return {"model": self.source.require(self.part)}
+        return {self.part: self.source.require(self.part, device)}
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Encode."""
@@ -70,7 +72,8 @@ class TextConditioner(Neural):
             raise PortError(f"input is {type(text).__name__}, neither text nor token ids", path=ctx.path)
         made = self.source.require(self.tokenizer)
         options = {"padding": "max_length", "max_length": made.model_max_length, "truncation": True}
-        found: torch.Tensor = made(text, return_tensors="pt", **options).input_ids
+        with alone_with(made):
+            found: torch.Tensor = made(text, return_tensors="pt", **options).input_ids
         return found
 
 

@@ -14,11 +14,13 @@ from yggdrasil.blocks.diffusers.source import Source, source_config
 from yggdrasil.blocks.neural import Neural
 from yggdrasil.blocks.random import generator_of
 from yggdrasil.blocks.solver.diffusers import Solver
+from yggdrasil.blocks.tokenizer.gate import alone_with
 from yggdrasil.core.ports import Port, Spec, port
 from yggdrasil.errors import ConfigError
 
 _SIZE = (port("height", int, optional=True), port("width", int, optional=True))
 _PROMPT = port("prompt", "any")
+_TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
 
 
 class _Part(Neural):
@@ -57,15 +59,17 @@ class Prompt(_Part):
             outputs.append(Port("negative", outputs[0].type, optional=True))
         return Spec.declare([_PROMPT, *more, *_SIZE], outputs)
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The text encoders."""
-        found = {name: self.source.part(name) for name in self.family.encoders}
+        found = {name: self.source.part(name, device) for name in self.family.encoders}
         return {name: module for name, module in found.items() if module is not None}
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Encode."""
         pipe = self.source.pipeline(ctx.device)
-        made = self.family.encode(pipe, inputs, torch.device(ctx.device) if ctx.device else pipe.device)
+        device = torch.device(ctx.device) if ctx.device else pipe.device
+        with alone_with(*(getattr(pipe, name, None) for name in _TOKENIZERS)):
+            made = self.family.encode(pipe, inputs, device)
         outputs = {"embedding": made.embedding, "extra": made.extra, "scale": made.scale}
         return outputs if made.negative is None else {**outputs, "negative": made.negative}
 
@@ -148,9 +152,9 @@ class Decode(_Part):
         """The ports of the role."""
         return Spec.declare([port("latent", "tensor"), *_SIZE], [port(self.family.output, self.family.output)])
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The autoencoder."""
-        return {"vae": self.source.require("vae")}
+        return {"vae": self.source.require("vae", device)}
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Decode."""

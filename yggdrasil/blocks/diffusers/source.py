@@ -33,6 +33,7 @@ class Source:
         self.ref, self.revision, self.dtype = ref, revision, dtype
         self._given = pipeline
         self._leases: dict[tuple[str, str], Lease[Any]] = {}
+        self._where: dict[str, str] = {}
         self._pipelines: dict[str, Any] = {}
         self._own: dict[str, Any] = {}
         self._index: dict[str, Any] | None = None
@@ -71,7 +72,10 @@ class Source:
         return named[1]
 
     def part(self, name: str, device: str | None = None) -> Any:
-        """A part: a module, a tokenizer, a scheduler; None where the pipeline has none by that name."""
+        """A part: a module, a tokenizer, a scheduler; None where the pipeline has none by that name.
+
+        device  where its weights are: None where they are by now. A pipeline that was given is where it is.
+        """
         if name in self._own:
             return self._own[name] if device is None else self._own[name].to(device)
         if self._given is not None:
@@ -79,7 +83,7 @@ class Source:
         named = self.index.get(name)
         if not isinstance(named, list) or named[:1] == [None]:
             return None
-        where = device or "cpu"
+        where = self._where[name] = device or self._where.get(name, "cpu")
         if (name, where) not in self._leases:
             key = Key.of(
                 ".".join(map(str, named)),

@@ -77,6 +77,7 @@ class LocalEmbedding(Neural):
             raise ConfigError(f"batch of {self.block_type} is {batch!r}; it is at least 1", hint="batch: 32")
         self.model, self.pooling, self.normalised, self.batch = model, pooling, normalised, batch
         self.options = dict(options)
+        self.from_ref = isinstance(model, str)
         self.weights = Weights(model, auto="AutoModel", **options)
 
     @property
@@ -92,9 +93,9 @@ class LocalEmbedding(Neural):
         plain = {"pooling": (self.pooling, "mean"), "normalised": (self.normalised, True), "batch": (self.batch, 32)}
         return {"model": self.model, **{k: v for k, (v, d) in plain.items() if v != d}, **self.options}
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The encoder."""
-        return {"module": self.weights.module()}
+        return {"module": self.weights.module(device)}
 
     def close(self) -> None:
         """Give the module back to the pool."""

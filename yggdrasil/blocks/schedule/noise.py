@@ -31,7 +31,7 @@ class Noise(Neural):
     def __init__(
         self, shape: Sequence[int], *, solver: str = "ddim", options: Mapping[str, Any] | None = None, steps: int = 30
     ) -> None:
-        if isinstance(shape, str) or not all(isinstance(n, int) and n > 0 for n in shape) or not shape:
+        if not all(isinstance(n, int) and n > 0 for n in shape) or not shape:
             raise ConfigError(f"shape is {shape!r}", hint="shape: [4, 64, 64]")
         self.shape, self.solver, self.options, self.steps = list(shape), solver, dict(options or {}), steps
         self._solver = Solver(solver, steps=steps, options=options)

@@ -41,9 +41,9 @@ class LocalSpeech(Neural):
             raise ConfigError(f"{self.label} was given a module that lies nowhere, so it cannot be saved")
         return {"model": self.model, **({"params": self.params} if self.params else {}), **self.options}
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The model's module."""
-        return {"module": self.weights.module()}
+        return {"module": self.weights.module(device)}
 
     def close(self) -> None:
         """Give the module back to the pool."""

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.hub import Ref
+from yggdrasil.blocks.tokenizer.gate import alone_with
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, close_names
 from yggdrasil.runtime.threads import in_thread
@@ -64,7 +65,7 @@ class Tokenizer(Block):
         self.model, self.task, self.revision, self.subfolder = model, task, revision, subfolder
         self.length, self.special_tokens = length, special_tokens
         self._words: Any = None if isinstance(model, str) else model
-        self._gate = threading.Lock()  # padding and truncation are settings of a tokenizer, not arguments
+        self._gate = threading.Lock()
 
     @property
     def spec(self) -> Spec:
@@ -137,7 +138,7 @@ class Tokenizer(Block):
         fixed = self.length is not None
         if words.pad_token is None and (fixed or len(texts) > 1):
             raise ConfigError(f"the tokenizer {self.label} has no pad token", hint="one text at a time, of any length")
-        with self._gate:
+        with alone_with(words):
             found = words(
                 texts,
                 add_special_tokens=self.special_tokens is not False,

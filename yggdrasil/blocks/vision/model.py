@@ -42,9 +42,9 @@ class Looking(Neural):
             raise ConfigError(f"{self.label} was given a module that lies nowhere, so it cannot be saved", hint=hint)
         return {"model": self.model, **{k: v for k, (v, default) in own.items() if v != default}, **self.options}
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The module."""
-        return {"module": self.weights.module()}
+        return {"module": self.weights.module(device)}
 
     def close(self) -> None:
         """Give the module back to the pool."""

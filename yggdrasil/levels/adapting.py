@@ -1,0 +1,47 @@
+"""Adapters of a run on a level: whether they are for anything there, looked at before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from yggdrasil.abc.context import RunContext
+from yggdrasil.abc.runnable import Runnable
+from yggdrasil.runtime.threads import in_thread
+
+
+async def check_adapters(level: Runnable, ctx: RunContext) -> None:
+    """ConfigError when adapters that came with this very call do not fit where they are asked for, or fit nothing.
+
+    The modules that they are for are loaded for it.
+    """
+    from yggdrasil.blocks.adapter.active import came_with, require
+
+    if came_with(ctx):
+        await in_thread(require, ctx.run.adapters, modules_by_path(level, ctx.path, ctx.device))
+
+
+def modules_by_path(
+    level: Runnable, path: str, device: str | None = None
+) -> dict[str, Callable[[], Mapping[str, Any]]]:
+    """How the modules of every neural block below are had, by path; those that run elsewhere are left out."""
+    from yggdrasil.blocks.neural import Neural
+
+    return {
+        place: partial(block.modules, where)
+        for place, block, where in _below(path, level, device)
+        if isinstance(block, Neural)
+    }
+
+
+def _below(path: str, what: Any, device: str | None) -> Iterator[tuple[str, Any, str | None]]:
+    nodes: Mapping[str, Any] | None = getattr(what, "nodes", None)
+    if nodes is None:
+        yield path, what, device
+        for name, child in sorted(getattr(what, "children", dict)().items()):
+            yield from _below(f"{path}/{name}", child, device)
+        return
+    for name, node in sorted(nodes.items()):
+        if node.endpoint_url is None:
+            yield from _below(f"{path}/{name}", node.block, node.device or device)
