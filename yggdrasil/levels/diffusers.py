@@ -53,8 +53,8 @@ def graph_of(what: Any, *, kind: str, revision: str, dtype: str, solver: Any, fi
             fill.add_edge(f"start.{port}", f"{node}.{into}")
             fill.add_edge(f"solver.next_{port}", f"{node}.{into}")
         fill.add_edge(f"{node}.pred", f"guidance.{pred}")
-    if family.controlled:
-        _add_controlnet(fill, source)
+    if family.adapter:
+        _ADAPTERS[family.adapter](fill, source)
     fill.add_edge("prompt.embedding", "start.embedding")
     fill.add_edge("prompt.extra", "start.extra")
     fill.add_edge("prompt.scale", "guidance.scale")
@@ -78,6 +78,18 @@ def _add_controlnet(fill: Graph, source: Source) -> None:
     fill.add_edge("prompt.embedding", "controlnet.condition")
     fill.add_edge("start.hint", "controlnet.hint")
     fill.add_edge("controlnet.adapted", "backbone.adapter_features")
+
+
+def _add_t2i(fill: Graph, source: Source) -> None:
+    from yggdrasil.blocks.adapter.t2i import T2IAdapter
+
+    fill.add_node("adapter", T2IAdapter(source.ref, revision=source.revision, dtype=source.dtype, source=source))
+    fill.add_edge("start.hint", "adapter.hint")
+    fill.add_edge("prompt.embedding", "adapter.condition")
+    fill.add_edge("adapter.adapted", "backbone.adapter_features")
+
+
+_ADAPTERS = {"controlnet": _add_controlnet, "adapter": _add_t2i}
 
 
 def _expose(fill: Graph, more: list[str], output: str) -> None:

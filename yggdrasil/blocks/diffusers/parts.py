@@ -136,10 +136,16 @@ class Start(_Part):
         pipe = self.source.pipeline(ctx.device)
         made = self.family.begin(pipe, self._solver, inputs, inputs["embedding"], random)
         first = self._solver.begin(made.latent, made.plan, random)
-        extra = {**(inputs.get("extra") or {}), **made.extra}
+        extra = _merged(inputs.get("extra") or {}, made.extra)
         optional = {"concat": made.concat, "hint": made.hint}
         given = {name: value for name, value in optional.items() if value is not None}
         return {"latent": made.latent, **first, "extra": extra, **given}
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, and of mappings that both have what is in either."""
+    both = {k: {**one[k], **v} for k, v in other.items() if isinstance(v, dict) and k in one}
+    return {**one, **other, **both}
 
 
 class Decode(_Part):
