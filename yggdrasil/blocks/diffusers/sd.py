@@ -42,7 +42,7 @@ class TextToImage(Family):
 
     def plan(self, solver: Solver, given: Given) -> dict[str, Any]:
         """How many steps."""
-        return {"steps": int(given.get("steps", self.steps))}
+        return {"steps": int(given["steps"])}
 
     def finish(self, pipe: Any, latent: torch.Tensor, given: Given) -> Any:
         """The autoencoder's picture."""
@@ -96,7 +96,7 @@ class ImageToImage(TextToImage):
 
     def plan(self, solver: Solver, given: Given) -> dict[str, Any]:
         """The last part of the steps."""
-        return part_of_plan(solver, given, int(given.get("steps", self.steps)), float(given.get("strength", 0.8)))
+        return part_of_plan(solver, given, int(given["steps"]), float(given.get("strength", 0.8)))
 
     def begin(
         self, pipe: Any, solver: Solver, given: Given, embedding: torch.Tensor, random: torch.Generator
@@ -134,7 +134,7 @@ class Inpaint(TextToImage):
 
     def plan(self, solver: Solver, given: Given) -> dict[str, Any]:
         """The last part of the steps."""
-        return part_of_plan(solver, given, int(given.get("steps", self.steps)), float(given.get("strength", 1.0)))
+        return part_of_plan(solver, given, int(given["steps"]), float(given.get("strength", 1.0)))
 
     def begin(
         self, pipe: Any, solver: Solver, given: Given, embedding: torch.Tensor, random: torch.Generator
@@ -282,7 +282,7 @@ class XL(TextToImage):
 
     def plan(self, solver: Solver, given: Given) -> dict[str, Any]:
         """How many steps, counted from the first."""
-        return {"steps": int(given.get("steps", self.steps)), "begin": 0}
+        return {"steps": int(given["steps"]), "begin": 0}
 
     def finish(self, pipe: Any, latent: torch.Tensor, given: Given) -> Any:
         """The autoencoder's picture."""

@@ -65,7 +65,7 @@ class Wan(Family):
             height // spatial, width // spatial,
         )  # fmt: skip
         latent = randn_tensor(shape, generator=random, device=embedding.device, dtype=torch.float32)
-        return Beginning(latent, {"steps": int(given.get("steps", self.steps)), "begin": 0})
+        return Beginning(latent, {"steps": int(given["steps"]), "begin": 0})
 
     def finish(self, pipe: Any, latent: torch.Tensor, given: Given) -> Any:
         """The autoencoder's frames: [B, F, H, W, 3] from 0 to 1."""
@@ -105,7 +105,7 @@ class WanImageToVideo(Wan):
             image, batch, pipe.vae.config.z_dim, height, width, frames(pipe, given), torch.float32, device, random,
             None, last,
         )  # fmt: skip
-        plan = {"steps": int(given.get("steps", self.steps)), "begin": 0}
+        plan = {"steps": int(given["steps"]), "begin": 0}
         return Beginning(latent, plan, extra=extra, concat=known)
 
 
