@@ -11,10 +11,13 @@ import diffusers
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     PreTrainedTokenizerFast,
     T5Config,
     T5EncoderModel,
@@ -67,10 +70,11 @@ def vae(channels: int = 4, shift: float | None = None) -> diffusers.AutoencoderK
 
 def unet(channels: int = 4, cross: int = 32, **more: Any) -> diffusers.UNet2DConditionModel:
     torch.manual_seed(0)
+    kinds = [("DownBlock2D", "CrossAttnDownBlock2D"), ("CrossAttnUpBlock2D", "UpBlock2D")]
+    sides = {"down_block_types": kinds[0], "up_block_types": kinds[1], **more}
     return diffusers.UNet2DConditionModel(
         block_out_channels=(8, 16), layers_per_block=1, sample_size=16, in_channels=channels, out_channels=4,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=cross, norm_num_groups=4, attention_head_dim=4, **more,
+        cross_attention_dim=cross, norm_num_groups=4, attention_head_dim=4, **sides,
     ).eval()  # fmt: skip
 
 
@@ -139,21 +143,38 @@ def flux() -> Any:
     )  # fmt: skip
 
 
-def wan() -> Any:
+def upscale() -> Any:
+    return diffusers.StableDiffusionUpscalePipeline(
+        vae=vae(), text_encoder=clip_text(), tokenizer=clip_tokenizer(), unet=unet(7, num_class_embeds=100),
+        low_res_scheduler=diffusers.DDPMScheduler(num_train_timesteps=100), scheduler=ddim(), max_noise_level=60,
+    )  # fmt: skip
+
+
+def sketched() -> Any:
+    torch.manual_seed(0)
+    adapter = diffusers.T2IAdapter(in_channels=3, channels=[8, 16], num_res_blocks=1, downscale_factor=2).eval()
+    parts = {k: v for k, v in sd().components.items() if k != "image_encoder"}
+    parts["unet"] = unet(
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D")
+    )
+    return diffusers.StableDiffusionAdapterPipeline(**parts, adapter=adapter, requires_safety_checker=False)
+
+
+def wan(kind: type = diffusers.WanPipeline, channels: int = 16, **more: Any) -> Any:
     torch.manual_seed(0)
     autoencoder = diffusers.AutoencoderKLWan(
         base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
     ).eval()  # fmt: skip
     transformer = diffusers.WanTransformer3DModel(
-        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=16, out_channels=16,
+        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=channels, out_channels=16,
         text_dim=32, freq_dim=256, ffn_dim=32, num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
         rope_max_seq_len=32,
     ).eval()  # fmt: skip
-    return diffusers.WanPipeline(
+    return kind(
         tokenizer=t5_tokenizer(), text_encoder=t5_text(), vae=autoencoder, transformer=transformer,
         scheduler=diffusers.UniPCMultistepScheduler(
             prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
-        ),
+        ), **more,
     )  # fmt: skip
 
 
@@ -166,6 +187,11 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "sd3": sd3,
     "flux": flux,
     "wan": wan,
+    "wan_i2v": lambda: wan(
+        diffusers.WanImageToVideoPipeline, 36, image_encoder=None, image_processor=None, transformer_2=None
+    ),
+    "upscale": upscale,
+    "t2i": sketched,
 }
 
 
@@ -179,3 +205,30 @@ def pipeline(name: str) -> Any:
 def saved(name: str, folder: Path) -> Path:
     pipeline(name).save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def with_ip_adapter() -> Any:
+    """Stable Diffusion whose UNet follows a picture: an IP-Adapter of random weights."""
+    torch.manual_seed(0)
+    seen = CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=16, projection_dim=16, num_hidden_layers=2, num_attention_heads=4, image_size=32,
+            intermediate_size=37, patch_size=8,
+        )
+    ).eval()  # fmt: skip
+    plain = sd()
+    crossed = [name for name in plain.unet.attn_processors if name.endswith("attn2.processor")]
+    sizes = {name: plain.unet.get_submodule(name.removesuffix(".processor")).to_k.out_features for name in crossed}
+    weights = {
+        f"{2 * n + 1}.{side}_ip.weight": torch.randn(sizes[name], 32) / 4
+        for n, name in enumerate(crossed)
+        for side in ("to_k", "to_v")
+    }
+    projection = {
+        "proj.weight": torch.randn(4 * 32, 16), "proj.bias": torch.randn(4 * 32), "norm.weight": torch.ones(32),
+        "norm.bias": torch.zeros(32),
+    }  # fmt: skip
+    plain.unet._load_ip_adapter_weights([{"image_proj": projection, "ip_adapter": weights}])
+    processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    parts = {**plain.components, "image_encoder": seen, "feature_extractor": processor}
+    return diffusers.StableDiffusionPipeline(**parts, requires_safety_checker=False)

@@ -136,5 +136,5 @@ async def test_what_fits_nothing_is_told_before_the_first_tick() -> None:
             await live.run(ticks=1, adapters={"**": lost})
         assert live.tick == 0
     home.adapters = {"**/backbone": lost}
-    with pytest.raises(ConfigError, match="no layer is called far.away"):
+    with pytest.raises(ConfigError, match=r"no layer is called far\.away"):
         await drawn(home)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yggdrasil.core.approval import Answer, Approval
@@ -36,6 +36,20 @@ class Effect(Value):
 
 class Effects(ABC):
     """Records effects before anyone sees their result, and gives recorded ones back."""
+
+    keeps_turns: bool = False
+    """Whether what a loop carries from one iteration to the next is kept, too (durability `step`)."""
+
+    async def last_turn(self, ctx: RunContext, loop: Sequence[str], given: str) -> tuple[int, Any] | None:
+        """The last iteration that was kept of the loop over these nodes, and what it carries; None where none was.
+
+        The loop begins now, from what has the digest `given`; what was issued in its kept iterations counts as issued.
+        """
+        return None
+
+    async def keep_turn(self, ctx: RunContext, loop: Sequence[str], given: str, turn: int, carried: Any) -> None:
+        """Keep what iteration `turn` of the loop carries into the next one."""
+        raise NotImplementedError  # of those who say `keeps_turns`
 
     @abstractmethod
     async def call(self, ctx: RunContext, effect: Effect) -> Any:

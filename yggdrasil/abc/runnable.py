@@ -99,7 +99,7 @@ class Runnable(ABC, Generic[T]):
         """Run and return the outputs, a read-only mapping with `.output`, `.usage` and `.path`.
 
         A bare positional value goes to the sole required input; a mapping names several, as do keywords.
-        Options share the keywords on every level: seed, ticks, thread, store, training, device, budget,
+        Options share the keywords on every level: seed, ticks, thread, store, durability, training, device, budget,
         timeout, num_loop_steps, dry_run, profile, hooks, context, adapters. A port so named is passed in the mapping.
 
         Raises PortError when an input does not fit, RunError (with its path) when something fails.

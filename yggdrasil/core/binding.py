@@ -11,9 +11,8 @@ from yggdrasil.core.shape import Sizes
 from yggdrasil.errors import PortError, close_names
 
 RESERVED = frozenset({
-    "adapters",
-    "seed", "ticks", "thread", "store", "training", "device", "budget", "timeout", "num_loop_steps", "dry_run",
-    "profile", "hooks", "context", "approve",
+    "seed", "ticks", "thread", "store", "durability", "training", "device", "adapters", "budget", "timeout",
+    "num_loop_steps", "dry_run", "profile", "hooks", "context", "approve",
 })  # fmt: skip
 """The options of `run` on every level. A port so named is passed in the mapping."""
 

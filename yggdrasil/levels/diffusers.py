@@ -12,28 +12,35 @@ if TYPE_CHECKING:
     from yggdrasil.levels.graph import Graph
 
 
-def graph_of(what: Any, *, kind: str, revision: str, dtype: str, solver: Any, fill: Graph) -> Graph:
+def open_pipeline(what: Any, revision: str = "", dtype: str = "") -> Source:
+    """The parts of a pipeline, from a ref or from one that is given; nothing is loaded yet."""
+    from yggdrasil.blocks.diffusers.source import Source
+
+    if isinstance(what, str | Path):
+        return Source(str(what), revision, dtype)
+    if hasattr(what, "components") and hasattr(what, "scheduler"):
+        return Source(dtype=dtype, pipeline=what)
+    hint = 'Graph.from_diffusers("hf://org/name"), a folder, or a DiffusionPipeline'
+    raise ConfigError(f"{type(what).__name__} is no pipeline of diffusers", hint=hint)
+
+
+def graph_of(
+    what: Any, *, kind: str, revision: str, dtype: str, solver: Any, steps: int | None, fill: Graph
+) -> Graph:
     """Fill a graph; see `Graph.from_diffusers`."""
     from yggdrasil.blocks.backbone.diffusers import Backbone
     from yggdrasil.blocks.diffusers.parts import Decode, Prompt, Start
-    from yggdrasil.blocks.diffusers.source import Source
     from yggdrasil.blocks.guidance.cfg import Guidance
     from yggdrasil.blocks.solver.diffusers import Solver
 
-    if isinstance(what, str | Path):
-        source = Source(str(what), revision, dtype)
-    elif hasattr(what, "components") and hasattr(what, "scheduler"):
-        source = Source(dtype=dtype, pipeline=what)
-    else:
-        hint = 'Graph.from_diffusers("hf://org/name"), a folder, or a DiffusionPipeline'
-        raise ConfigError(f"{type(what).__name__} is no pipeline of diffusers", hint=hint)
+    source = open_pipeline(what, revision, dtype)
     options: dict[str, Any] = {"revision": revision, "dtype": dtype, "kind": kind, "source": source}
     step = (
         solver if isinstance(solver, Solver) else Solver(solver) if solver else Solver.of(source.require("scheduler"))
     )
     prompt = Prompt(source.ref, **options)
     family = prompt.family
-    start = Start(source.ref, solver=step.kind, options=step.options, **options)
+    start = Start(source.ref, solver=step.kind, options=step.options, steps=steps, **options)
     fill.add_node("prompt", prompt)
     fill.add_node("start", start)
     fill.add_node("solver", step)
@@ -53,8 +60,8 @@ def graph_of(what: Any, *, kind: str, revision: str, dtype: str, solver: Any, fi
             fill.add_edge(f"start.{port}", f"{node}.{into}")
             fill.add_edge(f"solver.next_{port}", f"{node}.{into}")
         fill.add_edge(f"{node}.pred", f"guidance.{pred}")
-    if family.controlled:
-        _add_controlnet(fill, source)
+    if family.adapter:
+        _ADAPTERS[family.adapter](fill, source)
     fill.add_edge("prompt.embedding", "start.embedding")
     fill.add_edge("prompt.extra", "start.extra")
     fill.add_edge("prompt.scale", "guidance.scale")
@@ -78,6 +85,18 @@ def _add_controlnet(fill: Graph, source: Source) -> None:
     fill.add_edge("prompt.embedding", "controlnet.condition")
     fill.add_edge("start.hint", "controlnet.hint")
     fill.add_edge("controlnet.adapted", "backbone.adapter_features")
+
+
+def _add_t2i(fill: Graph, source: Source) -> None:
+    from yggdrasil.blocks.adapter.t2i import T2IAdapter
+
+    fill.add_node("adapter", T2IAdapter(source.ref, revision=source.revision, dtype=source.dtype, source=source))
+    fill.add_edge("start.hint", "adapter.hint")
+    fill.add_edge("prompt.embedding", "adapter.condition")
+    fill.add_edge("adapter.adapted", "backbone.adapter_features")
+
+
+_ADAPTERS = {"controlnet": _add_controlnet, "adapter": _add_t2i}
 
 
 def _expose(fill: Graph, more: list[str], output: str) -> None:

@@ -30,6 +30,7 @@ class Graph(Container):
         name: str = "diffusion",
         kind: str = "",
         solver: Any = "",
+        steps: int | None = None,
         revision: str = "",
         dtype: str = "",
     ) -> Self:
@@ -41,6 +42,7 @@ class Graph(Container):
         what      a pipeline, a folder that `save_pretrained` wrote, or a model of a hub: `hf://org/name@revision`
         kind      the pipeline's class where it is used as another than its own: "StableDiffusionImg2ImgPipeline"
         solver    a Solver or the name of one; by default what the pipeline's scheduler does
+        steps     how many, where a run does not say; by default as diffusers
         revision, dtype   of the weights ("float16")
 
         Inputs: `prompt`, `negative_prompt`, `steps`, `guidance_scale`, `height`, `width`, and what the kind takes
@@ -51,5 +53,5 @@ class Graph(Container):
         from yggdrasil.levels.diffusers import graph_of
 
         made = cls(name)
-        graph_of(what, kind=kind, revision=revision, dtype=dtype, solver=solver, fill=made)
+        graph_of(what, kind=kind, revision=revision, dtype=dtype, solver=solver, steps=steps, fill=made)
         return made

@@ -17,8 +17,8 @@ from yggdrasil.errors import ConfigError, StoreError, close_names
 DURABILITY: Final = ("step", "effect", "stage", "tick", "none")
 """How soon what happened is durable, and what a crash can cost.
 
-step, effect   each effect's result before anyone sees it, and each stage's: nothing recorded is ever repeated. (In this
-               version `step` is `effect`: iterations inside a loop are not yet kept one by one.)
+step           as effect, and what each iteration of a loop carries into the next: a crash repeats the last iteration
+effect         each effect's result before anyone sees it, and each stage's: nothing recorded is ever repeated
 stage          a stage's effects with its result: a crash repeats the effects of the stage under way, with the same keys
 tick           a whole tick at its end: a crash repeats the tick under way
 none           now and then, and when the world is closed: a crash loses the ticks since; what is there is whole

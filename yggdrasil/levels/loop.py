@@ -274,7 +274,8 @@ class WorldLoop:
         """The context of one tick: the world's own seed, a scope per tick, effects over the journal."""
         last, caller = None if first else self._run, self._caller.run
         scope = f"tick:{tick}"
-        self._effects = JournalEffects(self.journal.stream, scope, self.journal, self.journal.effects)
+        journal, turns = self.journal, self.journal.durability == "step"
+        self._effects = JournalEffects(journal.stream, scope, journal, journal.effects, turns=turns)
         self._run = run = Run(
             seed=self.status.seed,
             scope=scope,

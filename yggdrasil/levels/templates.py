@@ -55,3 +55,4 @@ def _stock() -> None:
     import_module("yggdrasil.levels.team_templates")
     import_module("yggdrasil.levels.world_templates")
     import_module("yggdrasil.levels.vision_templates")
+    import_module("yggdrasil.levels.diffusion_templates")

@@ -19,7 +19,7 @@ from yggdrasil.runtime.group import first_failure
 from yggdrasil.runtime.stream import RunStream
 from yggdrasil.runtime.watching import opened, watching
 
-_LEVEL_OPTIONS = frozenset({"ticks", "thread", "store", "dry_run"})
+_LEVEL_OPTIONS = frozenset({"ticks", "thread", "store", "durability", "dry_run"})
 
 
 class CallDoor:
@@ -79,6 +79,12 @@ Performer = Callable[[Runnable, Mapping[str, Any], RunContext], Awaitable[Result
 def _performer(what: Runnable, options: Mapping[str, Any]) -> Performer:
     if "store" in options and "thread" not in options and not what.keeps_itself:
         raise PortError(f"{what.label} keeps nothing by itself", hint='run(..., thread="t1", store=...)')
+    if "durability" in options:
+        if "thread" not in options or what.keeps_itself:
+            own = "set_durability(...)" if what.keeps_itself else 'run(..., thread="t1", store=..., durability="step")'
+            raise PortError("durability is for the run of a thread; a world has its own", path=what.label, hint=own)
+        if options["durability"] not in ("effect", "step"):
+            raise PortError(f"durability is {options['durability']!r}", hint='durability="step"   # or "effect"')
     return _durably if "thread" in options and not what.keeps_itself and "dry_run" not in options else _perform
 
 
@@ -158,7 +164,9 @@ async def _durably(what: Runnable, values: Mapping[str, Any], ctx: RunContext) -
 
     options = ctx.run.options
     try:
-        async with open_thread(options.get("thread"), options.get("store"), _told_apart(what, values)) as thread:
+        turns = options.get("durability") == "step"
+        asked = _told_apart(what, values)
+        async with open_thread(options.get("thread"), options.get("store"), asked, turns=turns) as thread:
             ctx.run.effects = thread.effects
             ctx.run.kept = thread.kept
             ctx.run.scope = f"run:{thread.number}"

@@ -7,7 +7,7 @@ what succeeded there, so that a run which is taken up again fails in the same wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, final
 
 from yggdrasil import errors
@@ -53,12 +53,20 @@ class JournalEffects(Effects):
 
     recorded   the facts about effects that the journal holds for this scope already, in order
     mend       the hint for an effect of which nobody knows whether it happened
+    turns      whether iterations of loops are recorded as well
     """
 
     def __init__(
-        self, stream: str, scope: str, recorder: Recorder, recorded: Iterable[Fact] = (), *, mend: str = _MEND
+        self,
+        stream: str,
+        scope: str,
+        recorder: Recorder,
+        recorded: Iterable[Fact] = (),
+        *,
+        mend: str = _MEND,
+        turns: bool = False,
     ) -> None:
-        self.stream, self.scope = stream, scope
+        self.stream, self.scope, self.keeps_turns = stream, scope, turns
         self._recorder, self._mend = recorder, mend
         self._done: dict[Place, EffectDone] = {}
         self._begun: dict[Place, EffectBegun] = {}
@@ -67,6 +75,7 @@ class JournalEffects(Effects):
         self._free: dict[str, set[int]] = {}
         self._migrated: set[Place] = set()
         self._asked: set[str] = set()
+        self._asking: set[str] = set()
         self._answers: dict[str, Answer] = {}
         for fact in recorded:
             self.take(fact)
@@ -99,6 +108,7 @@ class JournalEffects(Effects):
         `idempotent=False` and was under way when the process ended.
         """
         path = ctx.path
+        self._asking.add(path)
         request = digest([effect.kind, effect.request() if callable(effect.request) else effect.request])
         place = path, self._issue(path)
         try:
@@ -133,6 +143,34 @@ class JournalEffects(Effects):
         fact = ToolAnswered(approval.id, answer.approved, answer.note, answer.arguments)
         await self._recorder.record(fact, now=True)
         self._answers[approval.id] = answer
+
+    async def last_turn(self, ctx: RunContext, loop: Sequence[str], given: str) -> tuple[int, Any] | None:
+        """The last of the iterations that were kept here and follow each other."""
+        path = _turns(ctx, loop)
+        first, turn, last = self._next.get(path, 0), 0, None
+        while (done := self._done.get((path, first + turn))) is not None:
+            if done.request != given or done.result["turn"] != turn:
+                break
+            turn, last = turn + 1, done
+        if last is None:
+            return None
+        self._next.update({**last.result["issued"], path: first + turn})
+        return turn - 1, await self._attached(last.result["carried"])
+
+    async def keep_turn(self, ctx: RunContext, loop: Sequence[str], given: str, turn: int, carried: Any) -> None:
+        """Record it, unless the loop asks the outside: then its answers are recorded, and iterations made of them."""
+        below = [f"{ctx.path}/{node}" for node in loop]
+        if any(_under(path, node) for path in self._asking for node in below):
+            return
+        path = _turns(ctx, loop)
+        issued = {p: n for p, n in self._next.items() if any(_under(p, node) for node in below)}
+        ordinal = self._issue(path)
+        blobs: list[Blob] = []
+        plain = detach(carried, blobs.append, f"{ctx.path} / iteration {turn}", tagged)
+        result = {"turn": turn, "issued": issued, "carried": plain}
+        done = EffectDone(self.scope, path, ordinal, given, "turn", result)
+        await self._recorder.record(done, blobs)
+        self._done[path, ordinal] = done
 
     async def blob(self, digest: str) -> bytes:
         """The bytes of a blob."""
@@ -212,6 +250,11 @@ class JournalEffects(Effects):
     def unknown(self) -> EffectBegun | None:
         """The effect of which nobody knows whether it happened, if there is one."""
         return next((b for place, b in self._begun.items() if place not in self._done), None)
+
+
+def _turns(ctx: RunContext, loop: Sequence[str]) -> str:
+    """Where a loop's iterations are kept; no node can be called so."""
+    return f"{ctx.path}/{loop[0]}:turns"
 
 
 def _abandons(fact: EffectsAbandoned, place: Place) -> bool:

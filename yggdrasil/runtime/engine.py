@@ -24,6 +24,7 @@ from yggdrasil.core.topology import OUTSIDE, Endpoint
 from yggdrasil.core.value import Value
 from yggdrasil.errors import PortError, RunError
 from yggdrasil.runtime.call import located
+from yggdrasil.runtime.fingerprint import fingerprint
 from yggdrasil.runtime.group import concurrently
 
 Table = list[Any]
@@ -253,7 +254,7 @@ class _Feed:
 
 
 class _Loop(_Step):
-    __slots__ = ("_body", "_line", "_nodes", "_own", "_slots", "_steps", "_until")
+    __slots__ = ("_body", "_carried", "_given", "_line", "_nodes", "_own", "_slots", "_steps", "_until")
 
     def __init__(
         self, step: LoopStep, runnables: Mapping[str, Runnable], slots: Mapping[str, int], bound: LoopBound
@@ -267,11 +268,26 @@ class _Loop(_Step):
         # an output ends the loop that it is in; a predicate ends any
         self._until = None if isinstance(until, Endpoint) and until.node not in self._nodes else until
         self._slots = {node: slots[node] for node in self._nodes}
+        names = {slot: node for node, slot in slots.items()}
+        read = [s for n in self._body for feed in (*n._first, *n._later) for s in feed.sources]
+        self._carried = sorted({(names[slot], port) for slot, port, _, back, *_ in read if back})
+        self._given = sorted({(slot, port) for slot, port, *_ in read if names[slot] not in self._slots})
 
     async def run(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> None:
         """Iterate; back edges read what the iteration before left in the table."""
         total = self.total(ctx)
-        for iteration in count():
+        effects = ctx.run.effects
+        keeps = None if effects is None or not effects.keeps_turns else effects
+        start, given = 0, ""
+        if keeps is not None:
+            values = [(slot, port, (table[slot] or {}).get(port)) for slot, port in self._given]
+            given = fingerprint([values, ctx.run.seed, total])
+            found = await keeps.last_turn(ctx, self._nodes, given)
+            if found is not None:
+                start = found[0] + 1
+                for node, outputs in found[1].items():
+                    table[self._slots[node]] = outputs
+        for iteration in count(start):
             if total is not None and iteration >= total:
                 break
             ctx.emit(LoopIterated, iteration=iteration, total=total)
@@ -284,7 +300,18 @@ class _Loop(_Step):
                 await _run_wide(self._body, table, turn, before, iteration == 0)
             if self._ended(table):
                 break
+            if keeps is not None and (total is None or iteration + 1 < total):
+                await keeps.keep_turn(ctx, self._nodes, given, iteration, self._carry(table))
             await anyio.lowlevel.checkpoint()  # a loop of blocks that never wait can still be cancelled
+
+    def _carry(self, table: Table) -> dict[str, dict[str, Any]]:
+        """What the next iteration reads of this one, by node and port."""
+        found: dict[str, dict[str, Any]] = {}
+        for node, port in self._carried:
+            outputs = table[self._slots[node]]
+            if outputs is not None and port in outputs:
+                found.setdefault(node, {})[port] = outputs[port]
+        return found
 
     def total(self, ctx: RunContext) -> int | None:
         """From the run call, else the graph, else a node's own schedule; none of them is an error without `until`."""

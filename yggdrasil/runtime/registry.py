@@ -59,6 +59,7 @@ STOCK: dict[str, str] = {
     "detector/transformers": "yggdrasil.blocks.vision.detector:Detector",
     "state/slot": "yggdrasil.blocks.state:Slot",
     "adapter/controlnet": "yggdrasil.blocks.adapter.controlnet:ControlNet",
+    "adapter/t2i": "yggdrasil.blocks.adapter.t2i:T2IAdapter",
     "backbone/dit": "yggdrasil.blocks.backbone.dit:dit",
     "codec/tiny": "yggdrasil.blocks.codec.tiny:tiny",
     "conditioner/fields": "yggdrasil.blocks.conditioner.fields:fields",

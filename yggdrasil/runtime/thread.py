@@ -80,7 +80,7 @@ class Thread:
         self.kept: dict[str, Any] = {}
         self.effects: JournalEffects | None = None
 
-    async def begin(self, inputs: Mapping[str, Any]) -> None:
+    async def begin(self, inputs: Mapping[str, Any], *, turns: bool = False) -> None:
         """Take up the run under way, or begin the next one. EffectMismatchError when its inputs were others."""
         found = await find(self.store, self.stream)
         asked = _signature(inputs)
@@ -99,7 +99,7 @@ class Thread:
                     hint="run the same line again to finish it, or name another thread",
                 )
             facts = [*found.facts(self.stream), *await self._answers()]
-        self.effects = JournalEffects(self.stream, f"run:{self.number}", self, facts, mend=_MEND)
+        self.effects = JournalEffects(self.stream, f"run:{self.number}", self, facts, mend=_MEND, turns=turns)
 
     async def _answers(self) -> list[Fact]:
         """Take the answers that were posted while nobody ran the thread."""
@@ -167,9 +167,12 @@ async def opened(store: Any) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def open_thread(name: Any, store: str | Store | None, inputs: Mapping[str, Any]) -> AsyncIterator[Thread]:
+async def open_thread(
+    name: Any, store: str | Store | None, inputs: Mapping[str, Any], *, turns: bool = False
+) -> AsyncIterator[Thread]:
     """The durable run of thread `name`: held by this process until it is left.
 
+    `turns`: what loops carry from one iteration to the next is recorded too.
     ConfigError without a store, LeaseError when another process is running the thread.
     """
     if not isinstance(name, str) or not name:
@@ -182,7 +185,7 @@ async def open_thread(name: Any, store: str | Store | None, inputs: Mapping[str,
         thread = Thread(place, stream, lease)
         try:
             async with anyio.create_task_group() as group:
-                await thread.begin(inputs)
+                await thread.begin(inputs, turns=turns)
                 group.start_soon(thread.keep)
                 yield thread
                 group.cancel_scope.cancel()

@@ -126,7 +126,7 @@ class Backbone(Neural):
             raise ConfigError(
                 f"how to call {type(module).__name__} is not known", path=ctx.path, hint=f"one of {known}"
             )
-        latent, condition = inputs["latent"], inputs.get("condition")
+        latent, condition = inputs["latent"].to(module.device), inputs.get("condition")
         if condition is not None and condition.shape[0] != latent.shape[0]:
             times, rest = divmod(condition.shape[0], latent.shape[0])
             if rest or not times:
@@ -135,6 +135,7 @@ class Backbone(Neural):
             latent = torch.cat([latent] * times)
         timestep = torch.as_tensor(inputs["timestep"], device=latent.device)
         given = {**(inputs.get("extra") or {}), **(inputs.get("adapter_features") or {})}
+        given = {k: list(v) if isinstance(v, list) else v for k, v in given.items()}  # diffusers takes lists apart
         if condition is not None:
             given[form.condition] = condition
         if inputs.get("concat") is not None:

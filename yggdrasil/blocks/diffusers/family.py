@@ -58,7 +58,8 @@ class Family(ABC):
     backbone: ClassVar[str] = "unet"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
     two_calls: ClassVar[bool] = False
-    controlled: ClassVar[bool] = False
+    adapter: ClassVar[str] = ""
+    """The part that adds to the backbone's activations: "controlnet", "adapter" (T2I)."""
     output: ClassVar[str] = "image"
     steps: ClassVar[int] = 50
     scale: ClassVar[float] = 7.5

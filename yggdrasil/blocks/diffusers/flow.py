@@ -45,7 +45,7 @@ class SD3(Family):
         factor = pipe.vae_scale_factor
         shape = (batch_of(given), pipe.transformer.config.in_channels, height // factor, width // factor)
         latent = randn_tensor(shape, generator=random, device=embedding.device, dtype=embedding.dtype)
-        plan: dict[str, Any] = {"steps": int(given.get("steps", self.steps))}
+        plan: dict[str, Any] = {"steps": int(given["steps"])}
         config = pipe.scheduler.config
         if config.get("use_dynamic_shifting", None):
             patch = pipe.transformer.config.patch_size
@@ -101,7 +101,7 @@ class Flux(Family):
     ) -> Beginning:
         """Noise in patches of 2 x 2, and where each stands."""
         height, width = self.size(pipe, given)
-        steps = int(given.get("steps", self.steps))
+        steps = int(given["steps"])
         channels = pipe.transformer.config.in_channels // 4
         latent, ids = pipe.prepare_latents(
             batch_of(given), channels, height, width, embedding.dtype, embedding.device, random, None

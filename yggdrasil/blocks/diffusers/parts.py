@@ -89,19 +89,23 @@ class Start(_Part):
         *,
         solver: str = "ddim",
         options: Mapping[str, Any] | None = None,
+        steps: int | None = None,
         revision: str = "",
         dtype: str = "",
         kind: str = "",
         source: Source | None = None,
     ) -> None:
         super().__init__(ref, revision=revision, dtype=dtype, kind=kind, source=source)
+        self.steps = steps
+        if steps is not None:
+            _require_steps(steps, self.label)
         self.solver, self.options = solver, dict(options or {})
         self._solver = Solver(solver, options=options)
 
     @property
     def config(self) -> dict[str, Any]:
         """Where the pipeline lies, and the solver."""
-        more: dict[str, Any] = {"solver": self.solver}
+        more: dict[str, Any] = {"solver": self.solver} | ({"steps": self.steps} if self.steps is not None else {})
         return {**super().config, **more, **({"options": dict(self.options)} if self.options else {})}
 
     @cached_property
@@ -129,17 +133,28 @@ class Start(_Part):
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Begin."""
-        steps = inputs.get("steps", self.family.steps)
-        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-            raise ConfigError(f"steps is {steps!r}", path=ctx.path, hint="steps=30")
+        own = self.family.steps if self.steps is None else self.steps
+        inputs = {**inputs, "steps": _require_steps(inputs.get("steps", own), ctx.path)}
         random = generator_of(ctx)
         pipe = self.source.pipeline(ctx.device)
         made = self.family.begin(pipe, self._solver, inputs, inputs["embedding"], random)
         first = self._solver.begin(made.latent, made.plan, random)
-        extra = {**(inputs.get("extra") or {}), **made.extra}
+        extra = _merged(inputs.get("extra") or {}, made.extra)
         optional = {"concat": made.concat, "hint": made.hint}
         given = {name: value for name, value in optional.items() if value is not None}
         return {"latent": made.latent, **first, "extra": extra, **given}
+
+
+def _require_steps(steps: Any, path: str) -> int:
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise ConfigError(f"steps is {steps!r}", path=path, hint="steps=30")
+    return steps
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, and of mappings that both have what is in either."""
+    both = {k: {**one[k], **v} for k, v in other.items() if isinstance(v, dict) and k in one}
+    return {**one, **other, **both}
 
 
 class Decode(_Part):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import retrieve_latents
+from diffusers.pipelines.t2i_adapter.pipeline_stable_diffusion_adapter import _preprocess_adapter_image
 from diffusers.utils.torch_utils import randn_tensor
 
 from yggdrasil.blocks.diffusers.family import IMAGE, MASK, Beginning, Encoded, Family, Given, batch_of, guided
 from yggdrasil.blocks.solver.diffusers import Solver
-from yggdrasil.core.ports import port
+from yggdrasil.core.ports import Port, port
 from yggdrasil.errors import ConfigError, PortError
 
 
 class TextToImage(Family):
-    """StableDiffusionPipeline."""
+    """StableDiffusionPipeline. With an IP-Adapter in its UNet it follows a picture, too (arXiv 2308.06721)."""
 
     pipelines = ("StableDiffusionPipeline",)
+    inputs: ClassVar[tuple[Port, ...]] = (port("ip_adapter_image", "any", optional=True),)
 
     def encode(self, pipe: Any, given: Given, device: Any) -> Encoded:
         """CLIP's last hidden states, [uncond, cond]."""
@@ -35,11 +37,12 @@ class TextToImage(Family):
         factor = pipe.vae_scale_factor
         shape = (batch_of(given), pipe.unet.config.in_channels, height // factor, width // factor)
         noise = randn_tensor(shape, generator=random, device=embedding.device, dtype=embedding.dtype)
-        return Beginning(noise * solver.scheduler(plan).init_noise_sigma, plan)
+        latent = noise * solver.scheduler(plan).init_noise_sigma
+        return Beginning(latent, plan, extra=_followed(pipe, given, embedding))
 
     def plan(self, solver: Solver, given: Given) -> dict[str, Any]:
         """How many steps."""
-        return {"steps": int(given.get("steps", self.steps))}
+        return {"steps": int(given["steps"])}
 
     def finish(self, pipe: Any, latent: torch.Tensor, given: Given) -> Any:
         """The autoencoder's picture."""
@@ -60,6 +63,21 @@ def _scale_embedding(pipe: Any, given: Given, scale: float, embedding: torch.Ten
     return {"timestep_cond": made.to(device=embedding.device, dtype=embedding.dtype)}
 
 
+def _followed(pipe: Any, given: Given, embedding: torch.Tensor) -> dict[str, Any]:
+    """What the picture of an IP-Adapter tells the backbone."""
+    image = given.get("ip_adapter_image")
+    wants = pipe.unet.config.encoder_hid_dim_type == "ip_image_proj"
+    if image is None or not wants:
+        if (image is None) == wants:
+            said = "has an IP-Adapter, and no ip_adapter_image came" if wants else "has no IP-Adapter"
+            raise ConfigError(f"the UNet {said}", hint="pipe.load_ip_adapter(...), and ip_adapter_image=picture")
+        return {}
+    batch = batch_of(given)
+    guides = embedding.shape[0] == 2 * batch
+    found = pipe.prepare_ip_adapter_image_embeds(image, None, embedding.device, batch, guides)
+    return {"added_cond_kwargs": {"image_embeds": found}}
+
+
 def part_of_plan(solver: Solver, given: Given, steps: int, strength: float) -> dict[str, Any]:
     """The last part of a schedule: `strength` says how much of it."""
     if not 0 < strength <= 1:
@@ -78,7 +96,7 @@ class ImageToImage(TextToImage):
 
     def plan(self, solver: Solver, given: Given) -> dict[str, Any]:
         """The last part of the steps."""
-        return part_of_plan(solver, given, int(given.get("steps", self.steps)), float(given.get("strength", 0.8)))
+        return part_of_plan(solver, given, int(given["steps"]), float(given.get("strength", 0.8)))
 
     def begin(
         self, pipe: Any, solver: Solver, given: Given, embedding: torch.Tensor, random: torch.Generator
@@ -116,7 +134,7 @@ class Inpaint(TextToImage):
 
     def plan(self, solver: Solver, given: Given) -> dict[str, Any]:
         """The last part of the steps."""
-        return part_of_plan(solver, given, int(given.get("steps", self.steps)), float(given.get("strength", 1.0)))
+        return part_of_plan(solver, given, int(given["steps"]), float(given.get("strength", 1.0)))
 
     def begin(
         self, pipe: Any, solver: Solver, given: Given, embedding: torch.Tensor, random: torch.Generator
@@ -151,7 +169,7 @@ class Controlled(TextToImage):
     """StableDiffusionControlNetPipeline with one ControlNet: a picture says where things are (arXiv 2302.05543)."""
 
     pipelines = ("StableDiffusionControlNetPipeline",)
-    controlled = True
+    adapter = "controlnet"
     inputs = (IMAGE[0],)
 
     def begin(
@@ -169,10 +187,74 @@ class Controlled(TextToImage):
         return made
 
 
+class Sketched(TextToImage):
+    """StableDiffusionAdapterPipeline: a T2I-Adapter looks at the picture once."""
+
+    pipelines = ("StableDiffusionAdapterPipeline",)
+    adapter = "adapter"
+    inputs = (IMAGE[0],)
+
+    def begin(
+        self, pipe: Any, solver: Solver, given: Given, embedding: torch.Tensor, random: torch.Generator
+    ) -> Beginning:
+        """Noise as large as the picture that is followed, unless a size is given."""
+        height, width = pipe._default_height_width(given.get("height"), given.get("width"), given["image"])
+        made = super().begin(pipe, solver, {**given, "height": height, "width": width}, embedding, random)
+        made.hint = _preprocess_adapter_image(given["image"], height, width)  # type: ignore[no-untyped-call]
+        return made
+
+    def finish(self, pipe: Any, latent: torch.Tensor, given: Given) -> Any:
+        """The autoencoder's picture; the latent is multiplied here where other pipelines divide."""
+        image = pipe.vae.decode(1 / pipe.vae.config.scaling_factor * latent, return_dict=False)[0]
+        image = pipe.image_processor.postprocess(image, output_type="np")
+        return image if pipe.safety_checker is None else pipe.run_safety_checker(image, pipe.device, latent.dtype)[0]
+
+
+class Upscale(TextToImage):
+    """StableDiffusionUpscalePipeline: the backbone sees the small picture, with a little noise on it."""
+
+    pipelines = ("StableDiffusionUpscalePipeline",)
+    inputs = (IMAGE[0], port("noise_level", int, optional=True, default=20))
+    steps = 75
+    scale = 9.0
+
+    def begin(
+        self, pipe: Any, solver: Solver, given: Given, embedding: torch.Tensor, random: torch.Generator
+    ) -> Beginning:
+        """The small picture, noised; then noise of its size, which the autoencoder makes large."""
+        device, dtype, batch = embedding.device, embedding.dtype, batch_of(given)
+        most = pipe.config.max_noise_level
+        asked = int(given.get("noise_level", 20))
+        if not 0 <= asked <= most:
+            raise PortError(f"noise_level is {asked}", hint=f"noise_level=20   # at most {most}")
+        image = pipe.image_processor.preprocess(given["image"]).to(dtype=dtype, device=device)
+        level = torch.tensor([asked], dtype=torch.long, device=device)
+        noise = randn_tensor(image.shape, generator=random, device=device, dtype=dtype)
+        image = pipe.low_res_scheduler.add_noise(image, noise, level)
+        image = torch.cat([image] * (embedding.shape[0] // batch))
+        plan, channels = self.plan(solver, given), pipe.vae.config.latent_channels
+        shape = (batch, channels, *image.shape[2:])
+        latent = randn_tensor(shape, generator=random, device=device, dtype=dtype)
+        latent = latent * solver.scheduler(plan).init_noise_sigma
+        return Beginning(latent, plan, extra={"class_labels": torch.cat([level] * image.shape[0])}, concat=image)
+
+    def finish(self, pipe: Any, latent: torch.Tensor, given: Given) -> Any:
+        """The autoencoder's picture, four times as wide and as high as the one that was given."""
+        if pipe.vae.dtype == torch.float16 and pipe.vae.config.force_upcast:
+            raise ConfigError("this autoencoder overflows in float16", hint='dtype: "bfloat16"')
+        image = pipe.vae.decode(latent.to(pipe.vae.dtype) / pipe.vae.config.scaling_factor, return_dict=False)[0]
+        unsafe: Any = None
+        if getattr(pipe, "safety_checker", None) is not None:
+            image, unsafe, _ = pipe.run_safety_checker(image, image.device, image.dtype)
+        keep = [True] * image.shape[0] if unsafe is None else [not bad for bad in unsafe]
+        return pipe.image_processor.postprocess(image, output_type="np", do_denormalize=keep)
+
+
 class XL(TextToImage):
     """StableDiffusionXLPipeline."""
 
     pipelines = ("StableDiffusionXLPipeline",)
+    inputs = ()
     encoders = ("text_encoder", "text_encoder_2")
     scale = 5.0
 
@@ -200,7 +282,7 @@ class XL(TextToImage):
 
     def plan(self, solver: Solver, given: Given) -> dict[str, Any]:
         """How many steps, counted from the first."""
-        return {"steps": int(given.get("steps", self.steps)), "begin": 0}
+        return {"steps": int(given["steps"]), "begin": 0}
 
     def finish(self, pipe: Any, latent: torch.Tensor, given: Given) -> Any:
         """The autoencoder's picture."""
@@ -222,4 +304,4 @@ class XL(TextToImage):
         return pipe.image_processor.postprocess(image, output_type="np")
 
 
-FAMILIES = (TextToImage, ImageToImage, Inpaint, Controlled, XL)
+FAMILIES = (TextToImage, ImageToImage, Inpaint, Controlled, Sketched, Upscale, XL)

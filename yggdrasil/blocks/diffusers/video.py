@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 
-from yggdrasil.blocks.diffusers.family import Beginning, Encoded, Family, Given, batch_of, guided
+from yggdrasil.blocks.diffusers.family import IMAGE, Beginning, Encoded, Family, Given, batch_of, guided
 from yggdrasil.blocks.solver.diffusers import Solver
-from yggdrasil.core.ports import port
+from yggdrasil.core.ports import Port, port
 from yggdrasil.errors import ConfigError
+
+
+def frames(pipe: Any, given: Given) -> int:
+    """How many frames, as diffusers rounds them: one more than a multiple of what the autoencoder folds."""
+    every, asked = pipe.vae_scale_factor_temporal, int(given.get("num_frames", 81))
+    return max(asked if asked % every == 1 else asked // every * every + 1, 1)
 
 
 class Wan(Family):
@@ -22,7 +28,7 @@ class Wan(Family):
     output = "video"
     steps = 50
     scale = 5.0
-    inputs = (port("num_frames", int, optional=True, default=81),)
+    inputs: ClassVar[tuple[Port, ...]] = (port("num_frames", int, optional=True, default=81),)
 
     def encode(self, pipe: Any, given: Given, device: Any) -> Encoded:
         """UMT5's states of both prompts."""
@@ -53,19 +59,13 @@ class Wan(Family):
     ) -> Beginning:
         """Noise in single precision."""
         height, width = self.size(pipe, given)
-        every = pipe.vae_scale_factor_temporal
-        frames = (
-            max(int(given.get("num_frames", 81)) // every * every + 1, 1)
-            if int(given.get("num_frames", 81)) % every != 1
-            else int(given.get("num_frames", 81))
-        )
-        spatial = pipe.vae_scale_factor_spatial
+        spatial, temporal = pipe.vae_scale_factor_spatial, pipe.vae_scale_factor_temporal
         shape = (
-            batch_of(given), pipe.transformer.config.in_channels, (frames - 1) // every + 1,
+            batch_of(given), pipe.transformer.config.in_channels, (frames(pipe, given) - 1) // temporal + 1,
             height // spatial, width // spatial,
         )  # fmt: skip
         latent = randn_tensor(shape, generator=random, device=embedding.device, dtype=torch.float32)
-        return Beginning(latent, {"steps": int(given.get("steps", self.steps)), "begin": 0})
+        return Beginning(latent, {"steps": int(given["steps"]), "begin": 0})
 
     def finish(self, pipe: Any, latent: torch.Tensor, given: Given) -> Any:
         """The autoencoder's frames: [B, F, H, W, 3] from 0 to 1."""
@@ -79,4 +79,34 @@ class Wan(Family):
         return pipe.video_processor.postprocess_video(video, output_type="np")
 
 
-FAMILIES = (Wan,)
+class WanImageToVideo(Wan):
+    """WanImageToVideoPipeline with one transformer: the picture is the first frame, `last_image` the last."""
+
+    pipelines = ("WanImageToVideoPipeline",)
+    inputs = (*Wan.inputs, IMAGE[0], port("last_image", "any", optional=True))
+
+    def begin(
+        self, pipe: Any, solver: Solver, given: Given, embedding: torch.Tensor, random: torch.Generator
+    ) -> Beginning:
+        """Noise, and beside it the frames that are known."""
+        height, width = self.size(pipe, given)
+        device, batch, last = embedding.device, batch_of(given), given.get("last_image")
+        extra: dict[str, Any] = {"encoder_hidden_states_image": None}
+        if pipe.transformer.config.image_dim is not None:
+            seen = pipe.encode_image(given["image"] if last is None else [given["image"], last], device)
+            extra["encoder_hidden_states_image"] = seen.repeat(batch, 1, 1).to(pipe.transformer.dtype)
+        image, last = (
+            None
+            if picture is None
+            else pipe.video_processor.preprocess(picture, height=height, width=width).to(device, dtype=torch.float32)
+            for picture in (given["image"], last)
+        )
+        latent, known = pipe.prepare_latents(
+            image, batch, pipe.vae.config.z_dim, height, width, frames(pipe, given), torch.float32, device, random,
+            None, last,
+        )  # fmt: skip
+        plan = {"steps": int(given["steps"]), "begin": 0}
+        return Beginning(latent, plan, extra=extra, concat=known)
+
+
+FAMILIES = (Wan, WanImageToVideo)

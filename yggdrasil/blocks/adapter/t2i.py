@@ -1,0 +1,62 @@
+"""T2I-Adapter (Mou et al., arXiv 2302.08453): a picture that says where things are, looked at once for all steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from yggdrasil.abc.context import RunContext
+from yggdrasil.blocks.diffusers.source import Source, source_config
+from yggdrasil.blocks.neural import Neural
+from yggdrasil.core.ports import Spec, port
+from yggdrasil.errors import ConfigError
+
+
+class T2IAdapter(Neural):
+    """What a T2I-Adapter adds to a UNet's activations.
+
+    ref, part, revision, dtype   where it lies (see `Source`)
+    scale                        how much of it is added
+
+    Ports: `hint` the picture that is followed, [B, C, H, W] from 0 to 1; `condition` the backbone's, whose batch says
+    whether it is guided. `adapted` goes to the backbone's `adapter_features`.
+    """
+
+    block_type = "adapter/t2i"
+
+    def __init__(
+        self, ref: str = "", part: str = "adapter", *, scale: float = 1.0, revision: str = "", dtype: str = "",
+        source: Source | None = None,
+    ) -> None:  # fmt: skip
+        if source is None and not ref:
+            raise ConfigError("a T2I-Adapter is loaded from a ref", hint='ref: "hf://org/name"')
+        self.ref, self.part, self.scale, self.revision, self.dtype = ref, part, scale, revision, dtype
+        self.source = source or Source(ref, revision, dtype)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Where it lies, and how much of it."""
+        given = {"part": (self.part, "adapter"), "scale": (self.scale, 1.0)}
+        return source_config(self, self.ref, {k: v for k, (v, default) in given.items() if v != default})
+
+    @property
+    def spec(self) -> Spec:
+        """The ports of the role."""
+        return _SPEC
+
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
+        """The adapter."""
+        return {self.part: self.source.require(self.part, device)}
+
+    def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        """What it adds."""
+        module = self.source.require(self.part, ctx.device)
+        hint = inputs["hint"].to(device=module.device, dtype=module.dtype)
+        times = inputs["condition"].shape[0] // hint.shape[0]
+        added = [torch.cat([value * self.scale] * times) for value in module(hint)]
+        return {"adapted": {"down_intrablock_additional_residuals": added}}
+
+
+_SPEC = Spec.declare([port("hint", "tensor"), port("condition", "tensor")], [port("adapted", "any")])
