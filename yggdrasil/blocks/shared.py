@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -110,12 +110,3 @@ def file_bytes(ref: str | Path, dtype: str = "") -> int:
         is_float = entry.dtype.startswith(("F", "BF"))
         total += entry.nbytes * 8 * wide.itemsize // BITS[entry.dtype] if wide and is_float else entry.nbytes
     return total
-
-
-def unload(blocks: Iterable[Any]) -> None:
-    """Give back what these blocks hold of the pool, and their sub-blocks: those with a `close`. They load it again."""
-    for block in blocks:
-        unload(block.children().values() if hasattr(block, "children") else ())
-        close = getattr(block, "close", None)
-        if callable(close):
-            close()

@@ -164,12 +164,3 @@ class Source:
                 f"{self.ref} wants {library}.{name}, which is not there", hint=f"pip install -U {library}"
             )
         return found
-
-
-def source_config(block: Any, ref: str, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a block with a source: where it lies, and what differs from the defaults."""
-    if not ref:
-        sentence = f"{block.label} was given a model that lies nowhere, so it cannot be saved"
-        raise ConfigError(sentence, hint="pipeline.save_pretrained(folder), and Graph.from_diffusers(folder)")
-    named = {"revision": block.revision, "dtype": block.dtype}
-    return {"ref": ref, **{k: v for k, v in named.items() if v}, **more}
