@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from yggdrasil.blocks.constructing import constructing
 from yggdrasil.blocks.hub import Ref
 from yggdrasil.blocks.shared import file_bytes, module_handling
 from yggdrasil.errors import ConfigError, close_names
@@ -146,7 +147,8 @@ class Source:
             if named[0] == "diffusers" and not self.dtype:
                 del options["torch_dtype"]
         try:
-            made = kind.from_pretrained(str(self._folder / name), local_files_only=True, **options)
+            with constructing():
+                made = kind.from_pretrained(str(self._folder / name), local_files_only=True, **options)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ConfigError(f"{name} of {self.ref} cannot be loaded: {said}") from error
