@@ -70,6 +70,7 @@ class Source:
         if not isinstance(named, list) or len(named) != 2 or not isinstance(named[1], str):
             names = [n for n in self.index if not n.startswith("_")]
             raise ConfigError(f"{self.ref} has no {name!r}; {close_names(name, names)}")
+        self._require_library(str(named[0]), named[1])
         return named[1]
 
     def part(self, name: str, device: str | None = None) -> Any:
@@ -156,10 +157,13 @@ class Source:
             made.eval().to(device)
         return made
 
-    def _class(self, library: str, name: str) -> Any:
-        # nothing is imported because a file names it
+    def _require_library(self, library: str, name: str) -> None:
+        """Nothing is imported because a file names it."""
         if library not in _LIBRARIES:
             raise ConfigError(f"{self.ref} wants {library}.{name}; only parts of {' and '.join(_LIBRARIES)} are loaded")
+
+    def _class(self, library: str, name: str) -> Any:
+        self._require_library(library, name)
         found = getattr(importlib.import_module(library), name, None)
         if not isinstance(found, type):
             raise ConfigError(
