@@ -52,9 +52,9 @@ class Shared(Generic[T]):
         self._gate = threading.RLock()
 
     def get(self, device: str | None = None) -> T:
-        """The instance on a device; loaded now where it is not yet. Moving to another device gives the old one back."""
-        where = device or self.device or "cpu"
+        """The instance on a device (None: where it is by now), loaded if need be; moving gives the old one back."""
         with self._gate:
+            where = device or self.device or next(iter(self._leases), "cpu")
             if self._own:
                 return self._own[0] if not device else self._own[0].to(device)  # type: ignore[no-any-return]
             if where not in self._leases:
