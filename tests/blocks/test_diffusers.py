@@ -169,6 +169,22 @@ async def test_from_a_folder_one_instance_and_through_a_file(tmp_path: Path) -> 
     assert again.nodes["backbone"].block.module() is second.nodes["backbone"].block.module()
 
 
+async def test_models_that_load_at_once_leave_torch_as_it_was(tmp_path: Path) -> None:
+    graphs = [Graph.from_diffusers(saved("sd", tmp_path / str(number))) for number in range(6)]
+    found: list[np.ndarray] = []
+
+    async def one(graph: Graph) -> None:
+        found.append(await ours(graph, **asked("sd")))
+
+    async with anyio.create_task_group() as group:
+        for graph in graphs:
+            group.start_soon(one, graph)
+    assert all(np.array_equal(found[0], other) for other in found)
+    # diffusers replaces this function while it builds a module, and puts back what it found there
+    assert torch.nn.Module.register_parameter.__module__ == "torch.nn.modules.module"
+    assert torch.nn.Linear(2, 2).weight.device.type == "cpu"
+
+
 @pytest.mark.parametrize("kind", SOLVERS)
 async def test_a_solver_alone_does_what_the_scheduler_does(kind: str) -> None:
     scheduler = of(kind, None)

@@ -236,7 +236,7 @@ async def test_one_instance_for_all_who_name_a_ref(refs: dict[str, str]) -> None
     assert users("AutoModelForImageClassification", ref) == before + 3
     alone = Classifier(ref, share=False)
     assert alone.modules()["module"] is not blocks[0].modules()["module"]
-    blocks[0].close()
+    blocks[0].unload()
     del blocks[1], block
     assert users("AutoModelForImageClassification", ref) == before + 2  # blocks[2], and the private one
     assert (await blocks[0].run(PICTURE))["label"] in tiny.LABELS, "it is taken again when it is needed"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 import torch
 
 from tests.blocks.tiny_pipelines import saved
-from yggdrasil import Graph, run_sync
+from yggdrasil import Graph, World, run_sync, train_plan
+from yggdrasil.blocks.backbone.diffusers import Backbone
+from yggdrasil.runtime.pool import POOL
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -50,3 +54,47 @@ def test_a_pipeline_of_diffusers(tmp_path: Path) -> None:
     assert numpy.array_equal(drawn(graph), before)
     records = json.loads((tmp_path / "trained" / "checkpoint.json").read_text())["weights"]
     assert {one["origin"]["ref"].rpartition("/")[2] for one in records} == {"unet", "vae", "text_encoder"}
+
+
+def world_of_six(name: str, ref: str) -> World:
+    """A world with six blocks that name one ref."""
+    made = World(name)
+    for stage in ("architect", "creator"):
+        graph = Graph(stage)
+        for number in range(3):
+            graph.add(f"backbone{number}", Backbone(ref))
+        made.add_stage(stage, graph)
+    return made
+
+
+def test_one_ref_in_twelve_nodes_of_two_worlds(tmp_path: Path) -> None:
+    source = str(saved("sd", tmp_path / "source"))
+    worlds = [world_of_six(name, source) for name in ("one", "other")]
+    blocks: list[Any] = [node.block for world in worlds for path, node in world.walk() if "/" in path]
+    assert len(blocks) == 12
+    (module,) = {id(m): m for block in blocks for m in block.modules().values()}.values()
+    key = POOL.key_of(module)
+    assert key is not None
+    assert POOL.users(key) == 12
+    bytes_of_one = sum(p.numel() * p.element_size() for p in module.parameters())
+    held = {p.data_ptr(): p for block in blocks for m in block.modules().values() for p in m.parameters()}
+    assert sum(p.numel() * p.element_size() for p in held.values()) == bytes_of_one
+    for world in worlds:
+        plan = train_plan(world)
+        assert len(plan.parameters) == len(list(module.parameters()))
+        assert {len(p.users) for p in plan.parameters} == {6}
+        world.save(tmp_path / world.name)
+        (record,) = json.loads((tmp_path / world.name / "checkpoint.json").read_text())["weights"]
+        assert len(record["users"]) == 6
+    again = World.load(tmp_path / "one")
+    paths = [path for path, _ in again.walk() if "/" in path]
+    nodes: dict[str, Any] = dict(again.walk())
+    assert len({id(nodes[path].block.modules()["unet"]) for path in paths}) == 1
+    gone = weakref.ref(module)
+    del module, held, plan
+    del again, nodes
+    for world in worlds:
+        world.unload()
+    gc.collect()
+    assert gone() is None
+    assert POOL.users(key) == 0

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from yggdrasil import ConfigError
-from yggdrasil.blocks.shared import Shared, file_bytes, unload
+from yggdrasil.blocks.shared import Shared, file_bytes
 from yggdrasil.blocks.weights import (
     base_sha256,
     load_into,
@@ -543,7 +543,8 @@ def test_a_block_holds_a_module_of_the_pool(tmp_path: Path) -> None:
     assert one.get() is two.get()
     assert mine.get() is not one.get()
     assert pool.taken("cpu") == 2 * size
-    unload([one, two, mine])
+    for block in (one, two, mine):
+        block.close()
     assert pool.keys() == []
     assert torch.equal(one.get()[0].weight, net(1)[0].weight)
     pool.budget("cpu", 1.5 * size)

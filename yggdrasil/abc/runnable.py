@@ -94,6 +94,11 @@ class Runnable(ABC, Generic[T]):
         """Read a bare positional value in the level's own words (a stage takes a whole state); as it is by default."""
         return value
 
+    def unload(self) -> None:
+        """Give back to the pool what it and all below it hold of heavy things; they are taken again when needed."""
+        for child in getattr(self, "children", dict)().values():
+            child.unload()
+
     @final
     async def run(self, inputs: Any = None, /, **named: Any) -> Result[T]:
         """Run and return the outputs, a read-only mapping with `.output`, `.usage` and `.path`.

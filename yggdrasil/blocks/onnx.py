@@ -123,7 +123,7 @@ class OnnxBlock(Neural):
             )
         return self._leases[providers].value
 
-    def close(self) -> None:
+    def unload(self) -> None:
         """Give the session back to the pool; the next call takes it again."""
         while self._leases:
             self._leases.popitem()[1].release()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -52,9 +52,9 @@ class Shared(Generic[T]):
         self._gate = threading.RLock()
 
     def get(self, device: str | None = None) -> T:
-        """The instance on a device; loaded now where it is not yet. Moving to another device gives the old one back."""
-        where = device or self.device or "cpu"
+        """The instance on a device (None: where it is by now), loaded if need be; moving gives the old one back."""
         with self._gate:
+            where = device or self.device or next(iter(self._leases), "cpu")
             if self._own:
                 return self._own[0] if not device else self._own[0].to(device)  # type: ignore[no-any-return]
             if where not in self._leases:
@@ -110,12 +110,3 @@ def file_bytes(ref: str | Path, dtype: str = "") -> int:
         is_float = entry.dtype.startswith(("F", "BF"))
         total += entry.nbytes * 8 * wide.itemsize // BITS[entry.dtype] if wide and is_float else entry.nbytes
     return total
-
-
-def unload(blocks: Iterable[Any]) -> None:
-    """Give back what these blocks hold of the pool, and their sub-blocks: those with a `close`. They load it again."""
-    for block in blocks:
-        unload(block.children().values() if hasattr(block, "children") else ())
-        close = getattr(block, "close", None)
-        if callable(close):
-            close()

@@ -67,6 +67,8 @@ STOCK: dict[str, str] = {
     "codec/autoencoder": "yggdrasil.blocks.codec.autoencoder:Autoencoder",
     "codec/diffusers": "yggdrasil.blocks.diffusers.parts:Decode",
     "conditioner/diffusers": "yggdrasil.blocks.diffusers.parts:Prompt",
+    "codec/identity": "yggdrasil.blocks.codec.identity:Identity",
+    "conditioner/image": "yggdrasil.blocks.conditioner.image:ImageConditioner",
     "conditioner/text": "yggdrasil.blocks.conditioner.text:TextConditioner",
     "guidance/cfg": "yggdrasil.blocks.guidance.cfg:Guidance",
     "schedule/diffusers": "yggdrasil.blocks.diffusers.parts:Start",

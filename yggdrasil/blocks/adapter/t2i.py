@@ -8,13 +8,12 @@ from typing import Any
 import torch
 
 from yggdrasil.abc.context import RunContext
-from yggdrasil.blocks.diffusers.source import Source, source_config
-from yggdrasil.blocks.neural import Neural
+from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.diffusers.sourced import Sourced
 from yggdrasil.core.ports import Spec, port
-from yggdrasil.errors import ConfigError
 
 
-class T2IAdapter(Neural):
+class T2IAdapter(Sourced):
     """What a T2I-Adapter adds to a UNet's activations.
 
     ref, part, revision, dtype   where it lies (see `Source`)
@@ -30,16 +29,13 @@ class T2IAdapter(Neural):
         self, ref: str = "", part: str = "adapter", *, scale: float = 1.0, revision: str = "", dtype: str = "",
         source: Source | None = None,
     ) -> None:  # fmt: skip
-        if source is None and not ref:
-            raise ConfigError("a T2I-Adapter is loaded from a ref", hint='ref: "hf://org/name"')
-        self.ref, self.part, self.scale, self.revision, self.dtype = ref, part, scale, revision, dtype
-        self.source = source or Source(ref, revision, dtype)
+        super().__init__(ref, revision, dtype, source)
+        self.part, self.scale = part, scale
 
     @property
     def config(self) -> dict[str, Any]:
         """Where it lies, and how much of it."""
-        given = {"part": (self.part, "adapter"), "scale": (self.scale, 1.0)}
-        return source_config(self, self.ref, {k: v for k, (v, default) in given.items() if v != default})
+        return self.written(part=(self.part, "adapter"), scale=(self.scale, 1.0))
 
     @property
     def spec(self) -> Spec:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from yggdrasil.abc.context import RunContext
-from yggdrasil.blocks.diffusers.source import Source, source_config
-from yggdrasil.blocks.neural import Neural
+from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.diffusers.sourced import Sourced
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, PortError
 
@@ -55,7 +55,7 @@ FORMS: Mapping[str, Form] = {
 """The classes that are known; `FORMS` takes more."""
 
 
-class Backbone(Neural):
+class Backbone(Sourced):
     """A model of diffusers as a backbone: `Backbone(ref="hf://org/name", part="unet")`.
 
     ref, revision, dtype   where its pipeline lies (see `Source`)
@@ -70,26 +70,23 @@ class Backbone(Neural):
     block_type = "backbone/diffusers"
 
     def __init__(
-        self, ref: str = "", part: str = "unet", *, revision: str = "", dtype: str = "", model: Any = None
-    ) -> None:
-        if model is None and not ref:
-            raise ConfigError("a backbone is loaded from a ref, or given", hint='Backbone(ref="hf://org/name")')
-        self.ref, self.part, self.revision, self.dtype = ref, part, revision, dtype
-        self.model = model
-        self.from_ref = model is None
-        self.source = Source(ref, revision, dtype)
+        self, ref: str = "", part: str = "unet", *, revision: str = "", dtype: str = "", model: Any = None,
+        source: Source | None = None,
+    ) -> None:  # fmt: skip
+        given = Source(ref, revision, dtype) if model is not None else None
+        super().__init__(ref, revision, dtype, source or given)
+        self.part, self.model = part, model
+        self.from_ref = model is None and bool(self.ref)
 
     @classmethod
     def of(cls, source: Source, part: str) -> Backbone:
         """The part of a source that is open already."""
-        made = cls(source.ref, part, revision=source.revision, dtype=source.dtype, model=source.part(part))
-        made.source, made.from_ref = source, bool(source.ref)
-        return made
+        return cls(source.ref, part, revision=source.revision, dtype=source.dtype, source=source)
 
     @property
     def config(self) -> dict[str, Any]:
         """Where it is loaded from; ConfigError where that is not known."""
-        return source_config(self, self.ref, {"part": self.part})
+        return {**self.written(), "part": self.part}
 
     @property
     def spec(self) -> Spec:

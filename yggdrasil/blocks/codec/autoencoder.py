@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from yggdrasil.abc.context import RunContext
-from yggdrasil.blocks.diffusers.source import Source, source_config
-from yggdrasil.blocks.neural import Neural
+from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.diffusers.sourced import Sourced
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError
 
 
-class Autoencoder(Neural):
+class Autoencoder(Sourced):
     """diffusers' AutoencoderKL, VQModel or AutoencoderTiny: `Autoencoder(ref="hf://org/name")`.
 
     direction              "decode": `latent` [B, C, h, w] -> `image` [B, H, W, 3] from 0 to 1; "encode": the reverse,
@@ -31,20 +31,15 @@ class Autoencoder(Neural):
     ) -> None:  # fmt: skip
         if direction not in ("decode", "encode"):
             raise ConfigError(f"direction is {direction!r}", hint="direction: decode")
-        if source is None and not ref:
-            raise ConfigError("a codec is loaded from a ref", hint='ref: "hf://org/name"')
-        self.ref, self.direction, self.part = ref, direction, part
-        self.revision, self.dtype = revision, dtype
-        self.source = source or Source(ref, revision, dtype)
-        self.from_ref = bool(ref)
+        super().__init__(ref, revision, dtype, source)
+        self.direction, self.part = direction, part
 
     block_type = "codec/autoencoder"
 
     @property
     def config(self) -> dict[str, Any]:
         """Where it lies, and which way it goes."""
-        given = {"direction": (self.direction, "decode"), "part": (self.part, "vae")}
-        return source_config(self, self.ref, {k: v for k, (v, default) in given.items() if v != default})
+        return self.written(direction=(self.direction, "decode"), part=(self.part, "vae"))
 
     @property
     def spec(self) -> Spec:

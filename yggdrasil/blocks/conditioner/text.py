@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from yggdrasil.abc.context import RunContext
-from yggdrasil.blocks.diffusers.source import Source, source_config
-from yggdrasil.blocks.neural import Neural
+from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.diffusers.sourced import Sourced
 from yggdrasil.blocks.tokenizer.gate import alone_with
 from yggdrasil.core.ports import Spec, port
-from yggdrasil.errors import ConfigError, PortError
+from yggdrasil.errors import PortError
 
 
-class TextConditioner(Neural):
+class TextConditioner(Sourced):
     """Text (or token ids) encoded: `TextConditioner(ref="hf://org/name")`.
 
     ref, revision, dtype   where the pipeline lies (see `Source`)
@@ -31,18 +31,13 @@ class TextConditioner(Neural):
         self, ref: str = "", part: str = "text_encoder", *, tokenizer: str = "tokenizer", revision: str = "",
         dtype: str = "", source: Source | None = None,
     ) -> None:  # fmt: skip
-        if source is None and not ref:
-            raise ConfigError("a conditioner is loaded from a ref", hint='ref: "hf://org/name"')
-        self.ref, self.part, self.tokenizer = ref, part, tokenizer
-        self.revision, self.dtype = revision, dtype
-        self.source = source or Source(ref, revision, dtype)
-        self.from_ref = bool(ref)
+        super().__init__(ref, revision, dtype, source)
+        self.part, self.tokenizer = part, tokenizer
 
     @property
     def config(self) -> dict[str, Any]:
         """Where it lies."""
-        parts = {"part": (self.part, "text_encoder"), "tokenizer": (self.tokenizer, "tokenizer")}
-        return source_config(self, self.ref, {k: v for k, (v, default) in parts.items() if v != default})
+        return self.written(part=(self.part, "text_encoder"), tokenizer=(self.tokenizer, "tokenizer"))
 
     @property
     def spec(self) -> Spec:

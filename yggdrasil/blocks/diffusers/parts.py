@@ -10,8 +10,8 @@ import torch
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.diffusers.family import Family, family_of
-from yggdrasil.blocks.diffusers.source import Source, source_config
-from yggdrasil.blocks.neural import Neural
+from yggdrasil.blocks.diffusers.source import Source
+from yggdrasil.blocks.diffusers.sourced import Sourced
 from yggdrasil.blocks.random import generator_of
 from yggdrasil.blocks.solver.diffusers import Solver
 from yggdrasil.blocks.tokenizer.gate import alone_with
@@ -23,21 +23,19 @@ _PROMPT = port("prompt", "any")
 _TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
 
 
-class _Part(Neural):
+class _Part(Sourced):
     """A part of a pipeline. `kind` names the pipeline's class where a picture is begun otherwise than it says."""
 
     def __init__(
         self, ref: str = "", *, revision: str = "", dtype: str = "", kind: str = "", source: Source | None = None
     ) -> None:
-        if source is None and not ref:
-            raise ConfigError("a pipeline is loaded from a ref", hint='ref: "hf://org/name"')
-        self.ref, self.revision, self.dtype, self.kind = ref, revision, dtype, kind
-        self.source = source or Source(ref, revision, dtype)
+        super().__init__(ref, revision, dtype, source)
+        self.kind = kind
 
     @property
     def config(self) -> dict[str, Any]:
         """Where the pipeline lies."""
-        return source_config(self, self.ref, {"kind": self.kind} if self.kind else {})
+        return self.written(kind=(self.kind, ""))
 
     @cached_property
     def family(self) -> Family:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from yggdrasil.blocks.constructing import constructing
 from yggdrasil.blocks.hub import Ref
 from yggdrasil.blocks.shared import file_bytes, module_handling
 from yggdrasil.errors import ConfigError, close_names
@@ -69,6 +70,7 @@ class Source:
         if not isinstance(named, list) or len(named) != 2 or not isinstance(named[1], str):
             names = [n for n in self.index if not n.startswith("_")]
             raise ConfigError(f"{self.ref} has no {name!r}; {close_names(name, names)}")
+        self._require_library(str(named[0]), named[1])
         return named[1]
 
     def part(self, name: str, device: str | None = None) -> Any:
@@ -146,7 +148,8 @@ class Source:
             if named[0] == "diffusers" and not self.dtype:
                 del options["torch_dtype"]
         try:
-            made = kind.from_pretrained(str(self._folder / name), local_files_only=True, **options)
+            with constructing():
+                made = kind.from_pretrained(str(self._folder / name), local_files_only=True, **options)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ConfigError(f"{name} of {self.ref} cannot be loaded: {said}") from error
@@ -154,22 +157,16 @@ class Source:
             made.eval().to(device)
         return made
 
-    def _class(self, library: str, name: str) -> Any:
-        # nothing is imported because a file names it
+    def _require_library(self, library: str, name: str) -> None:
+        """Nothing is imported because a file names it."""
         if library not in _LIBRARIES:
             raise ConfigError(f"{self.ref} wants {library}.{name}; only parts of {' and '.join(_LIBRARIES)} are loaded")
+
+    def _class(self, library: str, name: str) -> Any:
+        self._require_library(library, name)
         found = getattr(importlib.import_module(library), name, None)
         if not isinstance(found, type):
             raise ConfigError(
                 f"{self.ref} wants {library}.{name}, which is not there", hint=f"pip install -U {library}"
             )
         return found
-
-
-def source_config(block: Any, ref: str, more: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a block with a source: where it lies, and what differs from the defaults."""
-    if not ref:
-        sentence = f"{block.label} was given a model that lies nowhere, so it cannot be saved"
-        raise ConfigError(sentence, hint="pipeline.save_pretrained(folder), and Graph.from_diffusers(folder)")
-    named = {"revision": block.revision, "dtype": block.dtype}
-    return {"ref": ref, **{k: v for k, v in named.items() if v}, **more}

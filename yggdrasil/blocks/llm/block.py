@@ -77,7 +77,7 @@ class LocalLanguage(Neural):
         """The model's module."""
         return {"module": self.weights.module(device)}
 
-    def close(self) -> None:
+    def unload(self) -> None:
         """Give the module back to the pool."""
         self.weights.close()
 

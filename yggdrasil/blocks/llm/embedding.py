@@ -97,7 +97,7 @@ class LocalEmbedding(Neural):
         """The encoder."""
         return {"module": self.weights.module(device)}
 
-    def close(self) -> None:
+    def unload(self) -> None:
         """Give the module back to the pool."""
         self.weights.close()
 

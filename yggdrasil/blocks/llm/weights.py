@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from yggdrasil.blocks.constructing import constructing
 from yggdrasil.blocks.hub import Ref
 from yggdrasil.errors import ConfigError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Given = str | tuple[Any, Any]
 """A ref ("hf://org/name", a folder), or the pair (module, tokenizer or processor)."""
 
-_constructing = threading.Lock()  # transformers sets torch's default dtype while it builds a module
 
 
 class Weights:
@@ -126,7 +125,7 @@ class _Loader:
         dtype = getattr(torch, self._dtype, None) if self._dtype else "auto"
         if self._dtype and not isinstance(dtype, torch.dtype):
             raise ConfigError(f"{self._dtype!r} is no dtype", hint='dtype="bfloat16"')
-        with _constructing, _quietly():
+        with constructing():
             module, info = self._loaded(
                 dtype=dtype,
                 use_safetensors=True,
@@ -157,18 +156,3 @@ class _Loader:
                 else f"{self._ref.name} cannot be loaded as {auto.__name__}: {said}",
                 hint="model.save_pretrained(folder) where you trust it: it writes safetensors" if pickled else "",
             ) from error
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without bars on the terminal, which is somebody else's."""
-    from transformers.utils import logging
-
-    bars: Any = logging  # it has no types
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bar()

@@ -45,7 +45,7 @@ class LocalSpeech(Neural):
         """The model's module."""
         return {"module": self.weights.module(device)}
 
-    def close(self) -> None:
+    def unload(self) -> None:
         """Give the module back to the pool."""
         self.weights.close()
 

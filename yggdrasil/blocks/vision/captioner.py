@@ -58,9 +58,9 @@ class Captioner(Looking):
         """What rebuilds it; ConfigError for a module that was given."""
         return self.written(max_tokens=(self.max_tokens, 40), beams=(self.beams, 1))
 
-    def close(self) -> None:
+    def unload(self) -> None:
         """Give module and tokenizer back to the pool."""
-        super().close()
+        super().unload()
         if isinstance(self.model, str):
             self._tokenizer.close()
 

@@ -46,7 +46,7 @@ class Looking(Neural):
         """The module."""
         return {"module": self.weights.module(device)}
 
-    def close(self) -> None:
+    def unload(self) -> None:
         """Give the module back to the pool."""
         self.weights.close()
 

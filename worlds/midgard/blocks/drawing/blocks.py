@@ -54,9 +54,13 @@ class Network(Neural):
         """What it was built from."""
         return {name: value for name, value in (("weights", self.weights), ("pack", self.pack)) if value}
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The network."""
-        return {self._side: self._shared.get()}
+        return {self._side: self._shared.get(device)}
+
+    def unload(self) -> None:
+        """Give the network back to the pool."""
+        self._shared.close()
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Call it where its weights are."""
@@ -72,7 +76,7 @@ class Network(Neural):
         if self._pack is None:
             return nullcontext()
         run = ctx.run.under(adapters={ctx.path: str(self._pack)})
-        return adapted(self.modules, RunContext(run, ctx.name, ctx.parent))
+        return adapted(lambda: self.modules(ctx.device), RunContext(run, ctx.name, ctx.parent))
 
 
 class Looking(Neural):
@@ -89,9 +93,13 @@ class Looking(Neural):
         """artifacts -> description."""  # noqa: D403 - a port's name
         return SPECS["reader"]
 
-    def modules(self) -> Mapping[str, torch.nn.Module]:
+    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
         """The network."""
-        return {"reader": self._shared.get()}
+        return {"reader": self._shared.get(device)}
+
+    def unload(self) -> None:
+        """Give the network back to the pool."""
+        self._shared.close()
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Look at the first picture."""

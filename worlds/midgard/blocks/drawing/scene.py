@@ -78,9 +78,9 @@ def _things(scene: dict[str, Any]) -> Iterator[Thing]:
     for fire in scene.get("fires") or ():
         yield ["fire"], _where(fire, fire["size"])
     for boat in scene.get("boats") or ():
-        yield ["boat", *(mark for mark in ("sail", "crew") if boat[mark])], _where(boat, boat["width"])
+        yield ["boat", *(mark for mark in ("sail", "crew") if boat.get(mark))], _where(boat, boat["width"])
     for house in scene.get("houses") or ():
-        yield ["house", *(mark for mark in ("hall", "lit", "smoke") if house[mark])], _where(house, house["width"])
+        yield ["house", *(mark for mark in ("hall", "lit", "smoke") if house.get(mark))], _where(house, house["width"])
     for beast in scene.get("animals") or ():
         yield ["beast", f"beast {beast['kind']}", _side(beast)], _where(beast, 0.1)
 
