@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tests.blocks.tiny_pipelines import pipeline, saved, with_ip_adapter
 from yggdrasil import ConfigError, Graph, PortError, RunError
@@ -236,3 +237,29 @@ async def test_what_cannot_be_is_said_before_anything_is_loaded(tmp_path: Path) 
         await ours(graph, **{**asked("img2img"), "strength": 0.0})
     with pytest.raises((ConfigError, PortError, RunError), match="steps"):
         await ours(graph, **asked("img2img"), steps=0)
+
+
+@pytest.mark.parametrize("part", ["unet/diffusion_pytorch_model", "text_encoder/model"])
+async def test_weights_that_are_missing_are_not_made_up(tmp_path: Path, part: str) -> None:
+    path = saved("sd", tmp_path / "sd") / f"{part}.safetensors"
+    tensors = load_file(path)
+    lost = next(name for name in sorted(tensors) if name.endswith("weight") and tensors[name].ndim == 2)
+    del tensors[lost]
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises((ConfigError, RunError), match="is missing"):
+        await ours(Graph.from_diffusers(tmp_path / "sd"), **asked("sd"))
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "said"),
+    [
+        ({"prompt": 7}, {}, "prompt is int, no text"),
+        ({"negative_prompt": ["fog", 3]}, {}, "negative_prompt is list, no text"),
+        ({"height": 33}, {}, "height is 33, no multiple of 2"),
+        ({}, {"device": "cuda:99"}, "there is no device 'cuda:99'"),
+        ({}, {"device": "gpu"}, "there is no device 'gpu'"),
+    ],
+)
+async def test_what_a_run_cannot_take(given: dict[str, Any], options: dict[str, Any], said: str) -> None:
+    with pytest.raises((ConfigError, PortError, RunError), match=said):
+        await Graph.from_diffusers(pipeline("sd")).run({**asked("sd"), **given}, steps=2, seed=7, **options)

@@ -98,3 +98,15 @@ def test_one_ref_in_twelve_nodes_of_two_worlds(tmp_path: Path) -> None:
     gc.collect()
     assert gone() is None
     assert POOL.users(key) == 0
+
+
+def test_a_ref_beside_a_type_is_the_blocks_own(tmp_path: Path) -> None:
+    source = str(saved("sd", tmp_path / "source"))
+    kind = {"type": "backbone/diffusers"}
+    nodes = {"one": {**kind, "ref": source}, "two": {**kind, "config": {"ref": source}}}
+    graph = Graph.from_config({"kind": "graph", "nodes": nodes})
+    blocks: list[Any] = [node.block for _, node in graph.walk()]
+    assert [block.ref for block in blocks] == [source, source]
+    graph.save(tmp_path / "graph.yaml")
+    assert f"ref: {source}" in (tmp_path / "graph.yaml").read_text()
+    assert Graph.load(tmp_path / "graph.yaml").to_config() == graph.to_config()

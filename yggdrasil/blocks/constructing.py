@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+from yggdrasil.errors import ConfigError
 
 _gate = threading.Lock()
 _LIBRARIES = ("transformers", "diffusers")
@@ -29,3 +31,14 @@ def constructing() -> Iterator[None]:
         finally:
             for logging in shown:
                 logging.enable_progress_bar()
+
+
+def require_whole(info: Mapping[str, Any], name: str, module: Any) -> None:
+    """ConfigError when weights were missing or misshapen, which these libraries fill up with random numbers.
+
+    info  what their `from_pretrained` gives with `output_loading_info=True`
+    """
+    wrong = [f"{key} is missing" for key in sorted(info["missing_keys"])]
+    wrong += [f"{key} is {tuple(there)}, not {tuple(wanted)}" for key, there, wanted in info["mismatched_keys"]]
+    if wrong:
+        raise ConfigError(f"the weights of {name} do not fit {type(module).__name__}: {'; '.join(wrong[:5])}")

@@ -6,6 +6,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
@@ -48,6 +49,8 @@ class Neural(Block):
         return await in_thread(self._compute, inputs, ctx)
 
     def _compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
+        if ctx.device:
+            require_device(ctx.device, ctx.path)
         with torch.set_grad_enabled(ctx.run.training), _precise(ctx), adapted(lambda: self.modules(ctx.device), ctx):
             return self.compute(inputs, ctx)
 
@@ -186,6 +189,21 @@ def _precise(ctx: RunContext) -> torch.autocast | nullcontext[None]:
         return nullcontext()
     kind = torch.device(ctx.device or "cpu").type
     return torch.autocast(kind, dtype=torch.bfloat16 if asked == "bf16" else torch.float16)
+
+
+@lru_cache
+def _fault_of(device: str) -> str:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        return str(error).strip().splitlines()[0]
+    return ""
+
+
+def require_device(device: str, path: str) -> None:
+    """ConfigError for a device that is not here."""
+    if fault := _fault_of(device):
+        raise ConfigError(f"there is no device {device!r}: {fault}", path=path, hint="device: cpu")
 
 
 def moved(module: torch.nn.Module, device: str | None) -> torch.nn.Module:

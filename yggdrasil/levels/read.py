@@ -127,7 +127,9 @@ def read_node(data: Mapping[str, Any], origin: Origin) -> tuple[Runnable, dict[s
         policies["connect"] = frozenset({named} if isinstance(named, str) else named)
     rest = {k: v for k, v in data.items() if k not in POLICIES}
     ref = data.get("ref")
-    if ref is not None:
+    if ref is not None and "type" in rest:  # it is the block's own: where its weights lie
+        rest["ref"] = ref
+    elif ref is not None:
         if rest:
             raise ConfigError(
                 f"a ref stands beside {', '.join(rest)}", path=str(origin), hint="put them into the file it names"

@@ -111,5 +111,5 @@ def block_document(block: Runnable, refs: bool = True) -> dict[str, Any]:
     config: Mapping[str, Any] = plain(block.config, block.label)
     if not block.block_type:
         raise ConfigError(f"{type(block).__name__} has no block_type", hint='@register("role/impl")')
-    clash = set(config) & {*_OWN, "ref", "type", "kind", "nodes", "config"}
+    clash = set(config) & {*_OWN, "type", "kind", "nodes", "config"}
     return {"type": block.block_type, **({"config": dict(config)} if clash else config)}

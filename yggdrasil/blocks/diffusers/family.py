@@ -14,7 +14,7 @@ import torch
 
 from yggdrasil.blocks.solver.diffusers import Solver
 from yggdrasil.core.ports import Port, port
-from yggdrasil.errors import ConfigError
+from yggdrasil.errors import ConfigError, PortError
 
 Given = Mapping[str, Any]
 """The inputs of a run by name."""
@@ -84,6 +84,10 @@ class Family(ABC):
         side = getattr(pipe, "default_sample_size", None) or getattr(pipe, self.backbone).config.sample_size
         sides = (side, side) if isinstance(side, int) else side
         factor = pipe.vae_scale_factor
+        for name in ("height", "width"):
+            if (asked := given.get(name)) and asked % factor:
+                nearest = asked // factor * factor or factor
+                raise PortError(f"{name} is {asked}, no multiple of {factor}", hint=f"{name}={nearest}")
         return given.get("height") or sides[0] * factor, given.get("width") or sides[1] * factor
 
 

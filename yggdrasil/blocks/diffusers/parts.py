@@ -16,7 +16,7 @@ from yggdrasil.blocks.random import generator_of
 from yggdrasil.blocks.solver.diffusers import Solver
 from yggdrasil.blocks.tokenizer.gate import alone_with
 from yggdrasil.core.ports import Port, Spec, port
-from yggdrasil.errors import ConfigError
+from yggdrasil.errors import ConfigError, PortError
 
 _SIZE = (port("height", int, optional=True), port("width", int, optional=True))
 _PROMPT = port("prompt", "any")
@@ -64,6 +64,10 @@ class Prompt(_Part):
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Encode."""
+        for name in ("prompt", "negative_prompt"):
+            said = inputs.get(name, "")
+            if not isinstance(said, str) and not (isinstance(said, list) and all(isinstance(s, str) for s in said)):
+                raise PortError(f"{name} is {type(said).__name__}, no text", path=ctx.path, hint=f'{name}="a house"')
         pipe = self.source.pipeline(ctx.device)
         device = torch.device(ctx.device) if ctx.device else pipe.device
         with alone_with(*(getattr(pipe, name, None) for name in _TOKENIZERS)):

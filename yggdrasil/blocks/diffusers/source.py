@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from yggdrasil.blocks.constructing import constructing
+from yggdrasil.blocks.constructing import constructing, require_whole
 from yggdrasil.blocks.hub import Ref
 from yggdrasil.blocks.shared import file_bytes, module_handling
 from yggdrasil.errors import ConfigError, close_names
@@ -137,23 +137,21 @@ class Source:
     def _load(self, name: str, named: list[Any], device: str) -> Any:
         assert self._folder is not None
         kind = self._class(*map(str, named[:2]))
+        is_module, ours = issubclass(kind, torch.nn.Module), named[0] == "transformers"
         options: dict[str, Any] = {}
-        if isinstance(kind, type) and issubclass(kind, torch.nn.Module):
-            options = {
-                "use_safetensors": True,
-                "torch_dtype" if named[0] == "diffusers" else "dtype": getattr(torch, self.dtype)
-                if self.dtype
-                else "auto",
-            }
-            if named[0] == "diffusers" and not self.dtype:
-                del options["torch_dtype"]
+        if is_module:
+            options = {"use_safetensors": True, "output_loading_info": True}
+            if self.dtype or ours:
+                options["dtype" if ours else "torch_dtype"] = getattr(torch, self.dtype) if self.dtype else "auto"
         try:
             with constructing():
                 made = kind.from_pretrained(str(self._folder / name), local_files_only=True, **options)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             said = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ConfigError(f"{name} of {self.ref} cannot be loaded: {said}") from error
-        if isinstance(made, torch.nn.Module):
+        if is_module:
+            made, info = made
+            require_whole(info, f"{name} of {self.ref}", made)
             made.eval().to(device)
         return made
 

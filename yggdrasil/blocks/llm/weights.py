@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from yggdrasil.blocks.constructing import constructing
+from yggdrasil.blocks.constructing import constructing, require_whole
 from yggdrasil.blocks.hub import Ref
 from yggdrasil.errors import ConfigError
 
@@ -132,11 +132,7 @@ class _Loader:
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # they are named below
             )
-        wrong = [f"{name} is missing" for name in sorted(info["missing_keys"])]
-        wrong += [f"{name} is {tuple(there)}, not {tuple(wanted)}" for name, there, wanted in info["mismatched_keys"]]
-        if wrong:
-            sentence = f"the weights of {self._ref.name} do not fit {type(module).__name__}: {'; '.join(wrong[:5])}"
-            raise ConfigError(sentence)
+        require_whole(info, self._ref.name, module)
         return module.eval().to(device)
 
     def _loaded(self, **options: Any) -> Any:
