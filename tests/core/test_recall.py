@@ -34,6 +34,7 @@ SHARE = st.floats(0, 1)
         ("naïve Straße", ["naive", "strasse"]),
         ("東京都 x1", ["東京", "京都", "x1"]),
         ("a東b", ["a", "東", "b"]),
+        ("\U0001d63c\ufb01", ["afi"]),
         ("snake_case 'quoted' \"NEAR(\" *", ["snake", "case", "quoted", "near"]),
         ("한국어 ", ["한국어"]),
         ("\x00\ud800 …", []),

@@ -118,7 +118,8 @@ def words(text: str) -> list[str]:
 
     Scripts that set no spaces between words are cut into pairs of characters.
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    folded = unicodedata.normalize("NFKD", text).casefold()  # some letters show their case only when taken apart
+    plain = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
     found: list[str] = []
     for run in _RUN.findall(unicodedata.normalize("NFC", plain)):
         end = 0

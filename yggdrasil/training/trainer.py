@@ -260,6 +260,8 @@ class Trainer:
         if self._rank == 0:
             await anyio.to_thread.run_sync(self._write, self._changing(copied=False))
         self.accelerator.wait_for_everyone()
+        if self._rank and self.step == self.total:  # who leaves at once closes what gloo's other end still reads
+            await anyio.sleep(0.5)
 
     def _write(self, buffers: Mapping[str, Any]) -> None:
         assert self._keeping is not None
