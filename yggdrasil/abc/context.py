@@ -172,6 +172,11 @@ class RunContext:
             place = place.parent
         return self.run.device
 
+    @property
+    def brings_adapters(self) -> bool:
+        """Whether the run has its adapters from this very call, not from the level above."""
+        return self.parent is None or self.parent.run.adapters is not self.run.adapters
+
     def random(self) -> random.Random:
         """A generator for this place: the same numbers for the same run seed, scope and path."""
         return random.Random(self.seed)
@@ -241,4 +246,3 @@ class Turn(RunContext):
         self._path = ctx.path
         self.placed = ctx.placed
         self.turn = turn
-

@@ -34,22 +34,28 @@ class Effect(Value):
     recalled: Callable[[Any], None] | None = None
 
 
-class Effects(ABC):
-    """Records effects before anyone sees their result, and gives recorded ones back."""
+class Turns(ABC):
+    """Records what a loop carries from one iteration to the next (durability `step`)."""
 
-    keeps_turns: bool = False
-    """Whether what a loop carries from one iteration to the next is kept, too (durability `step`)."""
-
+    @abstractmethod
     async def last_turn(self, ctx: RunContext, loop: Sequence[str], given: str) -> tuple[int, Any] | None:
         """The last iteration that was kept of the loop over these nodes, and what it carries; None where none was.
 
         The loop begins now, from what has the digest `given`; what was issued in its kept iterations counts as issued.
         """
-        return None
 
+    @abstractmethod
     async def keep_turn(self, ctx: RunContext, loop: Sequence[str], given: str, turn: int, carried: Any) -> None:
         """Keep what iteration `turn` of the loop carries into the next one."""
-        raise NotImplementedError  # of those who say `keeps_turns`
+
+
+class Effects(ABC):
+    """Records effects before anyone sees their result, and gives recorded ones back."""
+
+    @property
+    def turns(self) -> Turns | None:
+        """Where iterations of loops are kept; None where they are not."""
+        return None
 
     @abstractmethod
     async def call(self, ctx: RunContext, effect: Effect) -> Any:

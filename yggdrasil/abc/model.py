@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -41,3 +42,27 @@ class Model(ABC):
     def children(self) -> Mapping[str, Runnable]:
         """The blocks that hold its weights, by name: saved and trained with who has the model. None behind an API."""
         return {}
+
+
+class ModelAround(Model):
+    """A model around another one, its `model`. Subclass it with a `reply`."""
+
+    model: Model
+
+    @property
+    def name(self) -> str:
+        """The wrapped model's."""
+        return self.model.name
+
+    def at(self, ctx: RunContext) -> Model:
+        """The same around the wrapped model at that place."""
+        inner = self.model.at(ctx)
+        if inner is self.model:
+            return self
+        other = copy.copy(self)
+        other.model = inner
+        return other
+
+    def children(self) -> Mapping[str, Runnable]:
+        """The wrapped model's."""
+        return self.model.children()

@@ -5,14 +5,11 @@ After Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models", 
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from yggdrasil.abc.context import RunContext
-from yggdrasil.abc.model import Delta, Model
-from yggdrasil.abc.runnable import Runnable
+from yggdrasil.abc.model import Delta, Model, ModelAround
 from yggdrasil.agent.react_text import Scanner
 from yggdrasil.core.messages import (
     Message,
@@ -50,7 +47,7 @@ _NO_TOOLS = """No tool can be used any more. Write now what you know:
 Final Answer: {answer}"""
 
 
-class ReAct(Model):
+class ReAct(ModelAround):
     """A model that needs no tool calls of its own: `ReAct("openai:llama3")`, or by name `react:openai:llama3`.
 
     model   a name, a mapping `{name: ..., endpoint_url: ...}`, or a Model
@@ -70,19 +67,6 @@ class ReAct(Model):
 
     def __repr__(self) -> str:
         return f"ReAct({self.model!r})"
-
-    def at(self, ctx: RunContext) -> Model:
-        """The same around the wrapped model at that place."""
-        inner = self.model.at(ctx)
-        if inner is self.model:
-            return self
-        other = copy.copy(self)
-        other.model = inner
-        return other
-
-    def children(self) -> Mapping[str, Runnable]:
-        """The wrapped model's."""
-        return self.model.children()
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """What the model wrote, as an answer or as one tool call. Its thoughts are told apart from its answer."""

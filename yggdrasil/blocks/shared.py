@@ -71,7 +71,7 @@ class Shared(Generic[T]):
     @property
     def loaded(self) -> bool:
         """Whether it holds an instance."""
-        return bool(self._leases)
+        return bool(self._leases or self._own)
 
     def adopt(self, modules: Mapping[str, Any]) -> None:
         """Hold this one from now on, in place of what the ref says: a trained one, from a checkpoint."""

@@ -9,18 +9,12 @@ from typing import Any
 import torch
 
 from yggdrasil.errors import ConfigError
-from yggdrasil.storage.tensor_bytes import TensorBytes
+from yggdrasil.storage.tensor_bytes import dtype_name, raw_bytes, tensor_bytes
 from yggdrasil.storage.weights import Kind, Weights, content_sha256
+from yggdrasil.storage.weights_header import TORCH
 from yggdrasil.storage.weights_writer import write_weights
 
-_DTYPES = {
-    "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "I32": torch.int32,
-    "I64": torch.int64, "U16": torch.uint16, "U32": torch.uint32, "U64": torch.uint64, "F16": torch.float16,
-    "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64, "C64": torch.complex64,
-    "F8_E5M2": torch.float8_e5m2, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2FNUZ": torch.float8_e5m2fnuz,
-    "F8_E4M3FNUZ": torch.float8_e4m3fnuz, "F8_E8M0": torch.float8_e8m0fnu,
-}  # fmt: skip
-_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_DTYPES = {short: getattr(torch, name) for short, name in TORCH.items()}
 
 
 def tensor(weights: Weights, name: str) -> torch.Tensor:
@@ -63,7 +57,7 @@ def load_into(
     there = module.state_dict()
     # what a module shares between two names is written under one of them
     absent = {*absent, *_twins(module, weights)}
-    wanted = {n: Kind(_NAMES.get(t.dtype, "") if same_dtype else "", tuple(t.shape)) for n, t in there.items()}
+    wanted = {n: Kind(dtype_name(t.dtype) if same_dtype else "", tuple(t.shape)) for n, t in there.items()}
     weights.check(wanted, extra=extra, absent=absent)
     names = [name for name in there if name in weights]
     found = tensors(weights, names)
@@ -74,6 +68,11 @@ def load_into(
     if not allow_nonfinite:
         weights.require_finite(names, lambda name: _finite_sum(found[name]))
     _take_over(module, found)
+
+
+def is_finite(value: torch.Tensor) -> bool:
+    """Whether all numbers are finite; True for integers and the like."""
+    return not (value.is_floating_point() or value.is_complex()) or _finite_sum(value) or bool(value.isfinite().all())
 
 
 def _finite_sum(value: torch.Tensor) -> bool:
@@ -123,19 +122,7 @@ def save_module(module: torch.nn.Module, path: str | Path, **options: Any) -> li
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], path: str | Path, **options: Any) -> list[Path]:
     """Write tensors by name; the files that changed. One at a time is brought to the CPU."""
-    return write_weights(path, {name: _raw(name, value) for name, value in tensors.items()}, **options)
-
-
-def _raw(name: str, value: torch.Tensor) -> TensorBytes:
-    if value.dtype not in _NAMES:
-        raise ConfigError(f"{name} is {value.dtype}, which safetensors has no form for")
-    if value.is_meta or value.layout is not torch.strided:
-        raise ConfigError(f"{name} is {'on the meta device' if value.is_meta else 'sparse'}: it has no bytes to write")
-    return TensorBytes(_NAMES[value.dtype], tuple(value.shape), lambda: _bytes(value))
-
-
-def _bytes(value: torch.Tensor) -> memoryview:
-    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+    return write_weights(path, {name: tensor_bytes(value, name) for name, value in tensors.items()}, **options)
 
 
 def base_sha256(module: torch.nn.Module) -> str:
@@ -144,7 +131,7 @@ def base_sha256(module: torch.nn.Module) -> str:
     It is what `Weights(folder).sha256()` gives for the same tensors in files.
     """
     state = sorted(module.state_dict().items())
-    return content_sha256((n, _NAMES.get(t.dtype, str(t.dtype)), tuple(t.shape), _bytes(t)) for n, t in state)
+    return content_sha256((n, dtype_name(t.dtype) or str(t.dtype), tuple(t.shape), raw_bytes(t)) for n, t in state)
 
 
 def module_bytes(module: Any) -> int:

@@ -54,8 +54,7 @@ def answered(reply: Reply, name: str) -> Reply:
     if len(answers) < len(calls):
         kept = tuple(p for p in parts if not (isinstance(p, ToolCall) and p.name == name))
         return reply.replace(message=Message("assistant", kept))
-    said = answers[0].arguments
-    text = Text(said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
+    text = Text(answers[0].arguments_text)
     kept = (*(p for p in parts if isinstance(p, Thinking)), text)
     finish = reply.finish if reply.finish == "length" else "stop"
     return reply.replace(message=Message("assistant", kept), finish=finish)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -54,6 +55,11 @@ class ToolCall(Value):
     id: str
     name: str
     arguments: Mapping[str, Any] | str
+
+    @property
+    def arguments_text(self) -> str:
+        """The arguments as JSON text; raw text that was none goes back as it came."""
+        return self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments, ensure_ascii=False)
 
 
 class ToolResult(Value):

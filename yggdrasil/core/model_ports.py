@@ -10,14 +10,17 @@ from yggdrasil.core.messages import Message, Reply, Request, Usage, message_from
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import PortError
 
+_PARAMS = port("params", dict, optional=True, doc="The model's own for this call, over those of the config.")
+_USAGE = port("usage", Usage, optional=True)
+
 LANGUAGE = Spec.declare(
     [
         port("prompt", "text", optional=True, doc="What to answer."),
         port("messages", "messages", optional=True, doc="A dialogue to go on with; the prompt comes after it."),
         port("system", "text", optional=True, doc="Instructions, before everything else."),
-        port("params", dict, optional=True, doc="The model's own for this call, over those of the config."),
+        _PARAMS,
     ],
-    [port("text", "text"), port("message", Message, optional=True), port("usage", Usage, optional=True)],
+    [port("text", "text"), port("message", Message, optional=True), _USAGE],
     doc="Ask a language model once.",
 )
 """The ports of every `llm/...` block."""
@@ -35,18 +38,15 @@ SEEING = Spec.declare(
 EMBEDDING = Spec.declare(
     [
         port("prompt", str | list[str], doc="A text, or several."),
-        port("params", dict, optional=True, doc="The model's own for this call, over those of the config."),
+        _PARAMS,
     ],
     [
         port("vectors", list[list[float]], doc="One vector for each text, in their order."),
-        port("usage", Usage, optional=True),
+        _USAGE,
     ],
     doc="Turn texts into vectors.",
 )
 """The ports of every `embedding/...` block."""
-
-_PARAMS = port("params", dict, optional=True, doc="The model's own for this call, over those of the config.")
-_USAGE = port("usage", Usage, optional=True)
 
 SPEECH: Mapping[str, Spec] = {
     "speak": Spec.declare(

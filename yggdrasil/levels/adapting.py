@@ -12,14 +12,22 @@ from yggdrasil.runtime.threads import in_thread
 
 
 async def check_adapters(level: Runnable, ctx: RunContext) -> None:
-    """ConfigError when adapters that came with this very call do not fit where they are asked for, or fit nothing.
+    """Look at the adapters that came with this very call; those that came from above were looked at there."""
+    if ctx.brings_adapters:
+        await require_adapters(level, ctx.run.adapters, ctx.path, ctx.device)
+
+
+async def require_adapters(
+    level: Runnable, adapters: Mapping[str, Any], path: str, device: str | None = None
+) -> None:
+    """ConfigError when adapters do not fit where they are asked for in the level at `path`, or fit nothing there.
 
     The modules that they are for are loaded for it.
     """
-    from yggdrasil.blocks.adapter.active import came_with, require
+    if adapters:
+        from yggdrasil.blocks.adapter.active import require
 
-    if came_with(ctx):
-        await in_thread(require, ctx.run.adapters, modules_by_path(level, ctx.path, ctx.device))
+        await in_thread(require, adapters, modules_by_path(level, path, device))
 
 
 def modules_by_path(

@@ -27,7 +27,7 @@ from yggdrasil.errors import ConfigError, CorruptError, FormatError, YggdrasilEr
 from yggdrasil.levels import checkpoint_format as form
 from yggdrasil.levels.checkpoint_modules import Places, match_modules, neural, put_modules, write_modules
 from yggdrasil.levels.checkpoint_state import pack, unpack
-from yggdrasil.levels.checkpoint_tensors import SHARD, Mapped, map_state, map_weights, shards, tensor_bytes
+from yggdrasil.levels.checkpoint_tensors import Mapped, map_state, map_weights, shards
 from yggdrasil.levels.container import Container, _with_inner
 from yggdrasil.levels.node import Node
 from yggdrasil.levels.read import read_level
@@ -39,6 +39,8 @@ from yggdrasil.storage.archive import Part, part, write_checkpoint
 from yggdrasil.storage.archive_reading import FolderSource, Source, open_source, pending
 from yggdrasil.storage.files import SIZE, parse, to_yaml
 from yggdrasil.storage.saved import CONFIG, RECORD, Saved
+from yggdrasil.storage.tensor_bytes import tensor_bytes
+from yggdrasil.storage.weights_writer import SHARD
 
 ALONE = "block"
 """The path of a block that is saved by itself; what is inside it lies below."""

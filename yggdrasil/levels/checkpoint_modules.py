@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.errors import ConfigError, Problem, close_names
 from yggdrasil.levels.checkpoint_format import Origin, Tensor, Tie, Weights
-from yggdrasil.levels.checkpoint_tensors import Mapped, dtype_name, shards, tensor_bytes
+from yggdrasil.levels.checkpoint_tensors import Mapped, shards
 from yggdrasil.runtime.pool import POOL
 from yggdrasil.storage.archive import Part
-from yggdrasil.storage.tensor_bytes import TensorBytes
+from yggdrasil.storage.tensor_bytes import TensorBytes, dtype_name, tensor_bytes
 
 if TYPE_CHECKING:
     from yggdrasil.blocks.neural import Neural
@@ -63,7 +63,7 @@ def write_modules(places: Places, parts: dict[str, Part], size: int, *, nonfinit
     for used in () if nonfinite else found:
         path = next(iter(used.users))
         for name, value in used.module.named_parameters():
-            if not value.is_meta and value.is_floating_point() and not bool(value.detach().isfinite().all()):
+            if not value.is_meta and not _finite(value):
                 hint = "save_checkpoint(..., nonfinite=True)   # when it is meant"
                 raise ConfigError(f"{name} holds NaN or infinity", path=path, hint=hint)
     return [_written(used, number, seen, parts, size, nonfinite) for number, used in enumerate(found)]
@@ -198,13 +198,15 @@ def _misfits(one: Meant) -> list[Problem]:
             elif value.dtype != here.dtype and not (value.is_floating_point() and here.is_floating_point()):
                 found.append(f"{name} is {dtype_name(value.dtype)}, here {dtype_name(here.dtype) or here.dtype}")
     if not found and not one.record.nonfinite:
-        found = [f"{name} holds NaN or infinity" for name, _ in one.module.named_parameters() if not _finite(one, name)]
+        names = [name for name, _ in one.module.named_parameters()]
+        found = [f"{name} holds NaN or infinity" for name in names if not _finite(one.values.get(name))]
     return [Problem(one.path, sentence) for sentence in sorted(set(found))]
 
 
-def _finite(one: Meant, name: str) -> bool:
-    value = one.values.get(name)
-    return value is None or not value.is_floating_point() or bool(value.isfinite().all())
+def _finite(value: Any) -> bool:
+    from yggdrasil.blocks.weights import is_finite
+
+    return value is None or is_finite(value.detach())
 
 
 def _refuse(problems: list[Problem]) -> None:

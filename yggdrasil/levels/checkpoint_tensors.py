@@ -8,55 +8,12 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from yggdrasil.core.arrays import array_kind
 from yggdrasil.errors import ConfigError, CorruptError
 from yggdrasil.levels.checkpoint_format import File, State, Weights
 from yggdrasil.storage.archive import Part, part
 from yggdrasil.storage.archive_reading import Source
-from yggdrasil.storage.tensor_bytes import Bytes, TensorBytes, pieces, read_header
-from yggdrasil.storage.weights_header import Entry
-
-SHARD = 5 * 1000**3
-"""The most bytes that go into one file, unless a single tensor is larger."""
-
-_TORCH = {
-    "BOOL": "bool", "U8": "uint8", "I8": "int8", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "I16": "int16",
-    "U16": "uint16", "F16": "float16", "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32",
-    "I64": "int64", "U64": "uint64", "F64": "float64", "C64": "complex64", "F8_E8M0": "float8_e8m0fnu",
-    "F8_E5M2FNUZ": "float8_e5m2fnuz", "F8_E4M3FNUZ": "float8_e4m3fnuz",
-}  # fmt: skip
-_NAMES = {name: short for short, name in _TORCH.items()}
-
-
-def dtype_name(dtype: Any) -> str:
-    """What safetensors calls a dtype of torch or numpy; "" when it has none."""
-    return _NAMES.get(str(dtype).removeprefix("torch."), "")
-
-
-def tensor_bytes(value: Any, path: str) -> TensorBytes:
-    """A tensor, array or bytes as it is written. ConfigError for what has no bytes."""
-    if isinstance(value, bytes):
-        return TensorBytes("U8", (len(value),), lambda: value)
-    kind, name = array_kind(value), dtype_name(getattr(value, "dtype", ""))
-    if not kind or not name:
-        said = f"{type(value).__name__} of {getattr(value, 'dtype', 'no dtype')}"
-        raise ConfigError(f"a {said} has no form in safetensors", path=path, hint="float, integer or bool tensors")
-    if kind == "tensor" and (value.is_meta or value.layout is not import_module("torch").strided or value.is_quantized):
-        where = "on the meta device" if value.is_meta else "sparse or quantised"
-        raise ConfigError(f"a tensor {where} has no bytes of its own", path=path, hint="tensor.to_dense()")
-    return TensorBytes(name, tuple(value.shape), partial(_tensor if kind == "tensor" else _array, value))
-
-
-def _tensor(value: Any) -> Bytes:
-    torch = import_module("torch")
-    flat = value.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
-
-
-def _array(value: Any) -> Bytes:
-    numpy = import_module("numpy")
-    little = numpy.require(value, value.dtype.newbyteorder("<"), "C")
-    return memoryview(little.reshape(-1).view(numpy.uint8))
+from yggdrasil.storage.tensor_bytes import TensorBytes, pieces, read_header
+from yggdrasil.storage.weights_header import TORCH, Entry
 
 
 def shards(tensors: Mapping[str, TensorBytes], parts: dict[str, Part], size: int) -> tuple[list[File], dict[str, int]]:
@@ -100,7 +57,7 @@ class Mapped:
         """A tensor of torch; not copied."""
         view, lies = self._at(name)
         torch = _library("torch")
-        dtype = getattr(torch, _TORCH[lies.dtype])
+        dtype = getattr(torch, TORCH[lies.dtype])
         if not math.prod(lies.shape):
             return self._shaped(torch.empty(0, dtype=dtype), lies, name)
         flat = torch.frombuffer(view, dtype=dtype, count=math.prod(lies.shape), offset=lies.start)
@@ -115,7 +72,7 @@ class Mapped:
             return bytes(view[lies.start : lies.end])
         numpy = _library("numpy")
         try:
-            dtype = numpy.dtype(_TORCH[lies.dtype]).newbyteorder("<")
+            dtype = numpy.dtype(TORCH[lies.dtype]).newbyteorder("<")
         except TypeError:
             raise CorruptError(f"{name} is {lies.dtype}, which no array is", path=str(self.source.path)) from None
         return self._shaped(numpy.frombuffer(view[lies.start : lies.end], dtype).copy(), lies, name)

@@ -14,6 +14,7 @@ from yggdrasil.levels.templates import register_template
 class _Task(NamedTuple):
     """What a pipeline has to do: as what another one may be used, what it is given besides a prompt, what it gives."""
 
+    said: str
     kinds: Mapping[str, str]
     takes: frozenset[str]
     gives: str
@@ -22,17 +23,28 @@ class _Task(NamedTuple):
 
 _PICTURE = "image"
 _TASKS = {
-    "text_to_image": _Task({}, frozenset(), _PICTURE, "a StableDiffusionPipeline, XL, 3, or a FluxPipeline"),
+    "text_to_image": _Task(
+        "A picture of a prompt.",
+        {}, frozenset(), _PICTURE, "a StableDiffusionPipeline, XL, 3, or a FluxPipeline",
+    ),
     "image_to_image": _Task(
+        "A picture of a prompt that begins as another: `image`, and `strength`, how far from it.",
         {"StableDiffusionPipeline": "StableDiffusionImg2ImgPipeline"},
         frozenset({"image"}), _PICTURE, "a StableDiffusionPipeline",
     ),
     "inpaint": _Task(
+        "`image`, drawn anew where `mask_image` is white. The model has to be made for it.",
         {"StableDiffusionPipeline": "StableDiffusionInpaintPipeline"},
         frozenset({"image", "mask_image"}), _PICTURE, "a StableDiffusionInpaintPipeline",
     ),
-    "upscale": _Task({}, frozenset({"image"}), _PICTURE, "a StableDiffusionUpscalePipeline"),
-    "image_to_video": _Task({}, frozenset({"image"}), "video", "a WanImageToVideoPipeline"),
+    "upscale": _Task(
+        "`image`, four times as wide and as high, with the details that the prompt tells.",
+        {}, frozenset({"image"}), _PICTURE, "a StableDiffusionUpscalePipeline",
+    ),
+    "image_to_video": _Task(
+        "`video`, [B, F, H, W, 3], that begins with `image` and goes on as the prompt says; `num_frames` long.",
+        {}, frozenset({"image"}), "video", "a WanImageToVideoPipeline",
+    ),
 }  # fmt: skip
 
 
@@ -53,44 +65,18 @@ def _drawing(task: str, model: Any, steps: int | None, solver: Any, revision: st
     return Graph.from_diffusers(model, name=task, kind=changed, steps=steps, solver=solver, **options)
 
 
-@register_template("graph", "text_to_image")
-def text_to_image(
-    model: Any, steps: int | None = None, solver: Any = "", revision: str = "", dtype: str = ""
-) -> Graph:
-    """A picture of a prompt. The parameters are those of `Graph.from_diffusers`."""
-    return _drawing("text_to_image", model, steps, solver, revision, dtype)
+def _register(task: str) -> None:
+    @register_template("graph", task)
+    def template(
+        model: Any, steps: int | None = None, solver: Any = "", revision: str = "", dtype: str = ""
+    ) -> Graph:
+        return _drawing(task, model, steps, solver, revision, dtype)
+
+    template.__doc__ = f"{_TASKS[task].said} The parameters are those of `Graph.from_diffusers`."
 
 
-@register_template("graph", "image_to_image")
-def image_to_image(
-    model: Any, steps: int | None = None, solver: Any = "", revision: str = "", dtype: str = ""
-) -> Graph:
-    """A picture of a prompt that begins as another: `image`, and `strength`, how far from it."""
-    return _drawing("image_to_image", model, steps, solver, revision, dtype)
-
-
-@register_template("graph", "inpaint")
-def inpaint(
-    model: Any, steps: int | None = None, solver: Any = "", revision: str = "", dtype: str = ""
-) -> Graph:
-    """`image`, drawn anew where `mask_image` is white. The model has to be made for it."""
-    return _drawing("inpaint", model, steps, solver, revision, dtype)
-
-
-@register_template("graph", "upscale")
-def upscale(
-    model: Any, steps: int | None = None, solver: Any = "", revision: str = "", dtype: str = ""
-) -> Graph:
-    """`image`, four times as wide and as high, with the details that the prompt tells."""
-    return _drawing("upscale", model, steps, solver, revision, dtype)
-
-
-@register_template("graph", "image_to_video")
-def image_to_video(
-    model: Any, steps: int | None = None, solver: Any = "", revision: str = "", dtype: str = ""
-) -> Graph:
-    """`video`, [B, F, H, W, 3], that begins with `image` and goes on as the prompt says; `num_frames` long."""
-    return _drawing("image_to_video", model, steps, solver, revision, dtype)
+for _task in _TASKS:
+    _register(_task)
 
 
 @register_template("graph", "text_to_speech")

@@ -64,6 +64,11 @@ class Journal:
         self._turn = anyio.Lock(fast_acquire=True)
         self._unsure: _Append | None = None
 
+    @property
+    def keeps_turns(self) -> bool:
+        """Whether iterations of loops are recorded, too."""
+        return self.durability == "step"
+
     def note(self, fact: Fact, blobs: Iterable[Blob] = (), taken: Sequence[int] = ()) -> None:
         """Put a fact in line, behind those that wait already."""
         self._require()

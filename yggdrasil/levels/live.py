@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import anyio
 
-from yggdrasil.abc.context import Run, RunContext
+from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
 from yggdrasil.abc.store import Entry, Lease, Store
 from yggdrasil.core.content import content_of
@@ -21,7 +21,7 @@ from yggdrasil.core.frozen import thaw
 from yggdrasil.core.ports import Spec
 from yggdrasil.core.remedy import REMEDIES
 from yggdrasil.errors import ConfigError, EndWorldError, PortError, StoreError, WorldError, close_names
-from yggdrasil.levels.adapting import check_adapters
+from yggdrasil.levels.adapting import check_adapters, require_adapters
 from yggdrasil.levels.journal import Journal
 from yggdrasil.levels.keeper import LEASE, Keeper
 from yggdrasil.levels.life import Life, Subscription
@@ -121,9 +121,7 @@ class LiveWorld(WorldView, Runnable):
         whoever opens the world again says them again.
         """
         loop = self._writable()
-        if adapters:
-            ctx = RunContext(Run(adapters=adapters), self.label)
-            await check_adapters(self.definition, ctx)
+        await require_adapters(self.definition, adapters, self.label)
         loop.adapters = dict(adapters)
 
     def stop(self, reason: str = "stop was called") -> None:
@@ -152,8 +150,7 @@ class LiveWorld(WorldView, Runnable):
         state = inputs.get("state")
         if state is not None:
             self.definition.schema.check(state)
-        if ctx.run.adapters:
-            await check_adapters(self.definition, ctx)
+        await check_adapters(self.definition, ctx)
         await self._writable().run(ctx, ticks, _action(inputs.get("action")), state, living=living, patient=patient)
 
     def events(self, limit: int = 1000) -> Subscription:
@@ -346,13 +343,12 @@ class Opening:
         elif self._seed is not None and self._seed != found.status.seed:
             raise other_seed(self._stream, found.status.seed, self._seed)
         seats = definition.seats()
+        await require_adapters(definition, definition.adapters, definition.name)
         self._loop = loop = WorldLoop(
             definition.name, definition.cycle, seats, journal, found, self._clock, timers=definition.timers,
             patience=definition.patience, budget=definition.budget, keep=definition.keep,
+            adapters=definition.adapters,
         )  # fmt: skip
-        if definition.adapters:
-            await check_adapters(definition, RunContext(Run(adapters=definition.adapters), definition.name))
-            loop.adapters = dict(definition.adapters)
         self._keeper = Keeper.of(store)
         self._keeper.join(loop, self._lease)
         self._live_world = LiveWorld(definition, store, self._stream, found, loop)

@@ -68,7 +68,7 @@ GRACE = 1.0
 """Seconds that a run which was let go of may take to end before another one is refused."""
 
 _RANK = {"": 0, "effect": 1, "stage": 2, "tick": 3}
-_USUAL, _ALL = Patience(), Keep()
+_USUAL, _ALL, _NO_ADAPTERS = Patience(), Keep(), dict[str, Any]()
 
 
 class WorldLoop:
@@ -77,7 +77,7 @@ class WorldLoop:
     around     is laid around the effects of each tick
     timers     when a world that lives without being asked for ticks has one; None: tick after tick
     patience   how long is waited before a parked stage whose error may pass is tried again, where that is done
-    budget     the world's own
+    budget     the world's own; adapters as well
     keep       which ticks can be gone back to
     clock      seconds since the epoch
     """
@@ -96,6 +96,7 @@ class WorldLoop:
         patience: Patience = _USUAL,
         budget: Budget | None = None,
         keep: Keep = _ALL,
+        adapters: Mapping[str, Any] = _NO_ADAPTERS,
     ) -> None:
         self._around = around
         self.name, self.cycle, self.seats, self.journal = name, cycle, seats, journal
@@ -111,7 +112,8 @@ class WorldLoop:
         self.stopping: str | None = None
         self.listeners: tuple[Callable[[Event], None], ...] = ()
         """Who hears the events of every run, besides the hooks of the one who began it."""
-        self.timers, self.zone, self.patience, self.budget = timers, zone_of(timers), patience, budget
+        self.timers, self.zone, self.patience = timers, zone_of(timers), patience
+        self.budget, self.adapters = budget, adapters
         self._clock = clock
         self._alarm = Alarm(clock)
         self._resumed = found.status.tick > 0 or found.status.running > 0
@@ -126,7 +128,6 @@ class WorldLoop:
         self._failures, self._quiet_since = 0, 0.0
         self._answered: frozenset[str] = frozenset()
         self._budget: Budget | None = None
-        self.adapters: Mapping[str, Any] = {}
         self._unspent = found.unspent
         self._caller = RunContext(Run(clock=clock), name)
         self._enter(found.status.running or found.status.tick, first=True)
@@ -274,8 +275,7 @@ class WorldLoop:
         """The context of one tick: the world's own seed, a scope per tick, effects over the journal."""
         last, caller = None if first else self._run, self._caller.run
         scope = f"tick:{tick}"
-        journal, turns = self.journal, self.journal.durability == "step"
-        self._effects = JournalEffects(journal.stream, scope, journal, journal.effects, turns=turns)
+        self._effects = JournalEffects(self.journal.stream, scope, self.journal, self.journal.effects)
         self._run = run = Run(
             seed=self.status.seed,
             scope=scope,
@@ -288,7 +288,7 @@ class WorldLoop:
             loop_steps=caller.loop_steps,
             approve=caller.approve,
             kept=dict(self.status.kept),
-            adapters={**self.adapters, **caller.adapters} if caller.adapters else self.adapters,
+            adapters={**self.adapters, **caller.adapters},
         )
         run.sequence = caller.sequence if last is None else last.sequence
         if last is not None:

@@ -118,7 +118,8 @@ async def _again(definition: World, store: Store, stream: str, status: Status, f
         snapshots.threshold = sys.maxsize  # none is due
         found = Recovered(status, snapshots, 0, recorded)
         seats, cycle = helped(facts, definition.seats(), definition.cycle)
-        loop = WorldLoop(definition.name, cycle, seats, journal, found, around=RecordedEffects)
+        own = definition.adapters
+        loop = WorldLoop(definition.name, cycle, seats, journal, found, around=RecordedEffects, adapters=own)
         try:
             await loop.run(RunContext(Run(), definition.name), 1, None, None)
         except ParkedError as error:

@@ -272,7 +272,8 @@ class World(Runnable):
         from yggdrasil.levels.lora import fresh_lora
 
         made = fresh_lora(self, rank, select, **options)
-        self.adapters = {**self.adapters, select: [*_listed(self.adapters.get(select)), made]}
+        before = self.adapters.get(select)
+        self.adapters = {**self.adapters, select: made if before is None else [before, made]}
         return made
 
     def to(self, device: str) -> Self:
@@ -459,10 +460,6 @@ def _filled_before(cycle: Cycle, stage: str) -> list[str]:
     order = (*cycle.steps[start:], *cycle.steps[:start])
     kept = [name for name, extra in cycle.schema.extra.items() if extra.keep]
     return kept + [step.fills for step in order[: [step.name for step in order].index(stage)]]
-
-
-def _listed(given: Any) -> list[Any]:
-    return [] if given is None else list(given) if isinstance(given, list) else [given]
 
 
 def _unknown_needs(cycle: Cycle, needs: Iterable[str]) -> list[Problem]:

@@ -28,7 +28,6 @@ from yggdrasil.core.messages import (
 from yggdrasil.errors import ModelReplyError, RefusalError, StreamError
 from yggdrasil.models.parts import (
     arguments_of,
-    arguments_text,
     audio_format,
     cannot,
     check_media,
@@ -124,7 +123,7 @@ def _assistant(message: Message, target: Target) -> dict[str, Any]:
     calls = message.tool_calls
     if calls:
         entry["tool_calls"] = [
-            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": arguments_text(c.arguments)}}
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments_text}}
             for c in calls
         ]
     elif entry["content"] is None:

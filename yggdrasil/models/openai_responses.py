@@ -27,7 +27,7 @@ from yggdrasil.core.messages import (
 )
 from yggdrasil.errors import ConfigError, ModelReplyError, ModelRequestError, RefusalError
 from yggdrasil.models.faults import ProviderSaidError
-from yggdrasil.models.parts import arguments_of, arguments_text, cannot, check_media, link, misplaced
+from yggdrasil.models.parts import arguments_of, cannot, check_media, link, misplaced
 from yggdrasil.models.strict import answer_schema
 from yggdrasil.models.wire import Target
 
@@ -110,7 +110,7 @@ def _said(part: Part, message: Message, target: Target) -> Iterator[dict[str, An
         if part.text:
             yield {"role": "assistant", "content": part.text}
     elif isinstance(part, ToolCall):
-        arguments = arguments_text(part.arguments)
+        arguments = part.arguments_text
         yield {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments}
     elif not isinstance(part, Thinking):
         raise misplaced(part, message, target.model)

@@ -19,11 +19,6 @@ _AUDIO_FORMATS = {
 _TAKEN: tuple[tuple[type[Any], str], ...] = ((Image, "images"), (Audio, "audio"), (File, "files"))
 
 
-def arguments_text(arguments: Mapping[str, Any] | str) -> str:
-    """A call's arguments as JSON text; raw text that was none goes back as it came."""
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-
-
 def arguments_of(text: str) -> Mapping[str, Any] | str:
     """JSON text to a mapping; the text itself when it is not a JSON object."""
     if not text.strip():

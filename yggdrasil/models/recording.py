@@ -6,7 +6,6 @@ asked, a short form of the request for people to read, and the whole reply. No k
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from collections.abc import Mapping
@@ -16,9 +15,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from yggdrasil.abc.context import RunContext
-from yggdrasil.abc.model import Delta, Model
-from yggdrasil.abc.runnable import Runnable
+from yggdrasil.abc.model import Delta, Model, ModelAround
 from yggdrasil.core.blob import Blob
 from yggdrasil.core.canonical import digest, parse
 from yggdrasil.core.messages import Part, Reply, Request, reply_from_json, reply_to_json
@@ -73,7 +70,7 @@ def _without(value: Any, keys: list[str]) -> Any:
     return [_without(item, keys) for item in value] if isinstance(value, list | tuple) else value
 
 
-class RecordingModel(Model):
+class RecordingModel(ModelAround):
     """`model`, each of whose replies is also appended to the file at `path`: RecordingModel(model, "calls.jsonl").
 
     The line is written before the reply is returned. What fails is not recorded. Values of environment variables
@@ -88,26 +85,8 @@ class RecordingModel(Model):
         self.model = model
         self.path = Path(path)
 
-    @property
-    def name(self) -> str:
-        """The wrapped model's name."""
-        return self.model.name
-
     def __repr__(self) -> str:
         return f"RecordingModel({self.model!r}, {str(self.path)!r})"
-
-    def at(self, ctx: RunContext) -> Model:
-        """The same around the wrapped model at that place."""
-        inner = self.model.at(ctx)
-        if inner is self.model:
-            return self
-        other = copy.copy(self)
-        other.model = inner
-        return other
-
-    def children(self) -> Mapping[str, Runnable]:
-        """The wrapped model's."""
-        return self.model.children()
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """The wrapped model's reply."""

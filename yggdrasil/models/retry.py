@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
 
-from yggdrasil.abc.context import RunContext
-from yggdrasil.abc.model import Delta, Model
-from yggdrasil.abc.runnable import Runnable
+from yggdrasil.abc.model import Delta, Model, ModelAround
 from yggdrasil.core.messages import Reply, Request
 from yggdrasil.errors import ConfigError, ModelTransientError
 
@@ -56,7 +53,7 @@ async def retried(
             again()
 
 
-class Retrying(Model):
+class Retrying(ModelAround):
     """`model`, asked again after transient errors: at most `attempts` times and `seconds` from the first.
 
     A wait that would not fit into `seconds` is not begun: the error is raised at once, with its `retry_after`.
@@ -70,26 +67,8 @@ class Retrying(Model):
         self.attempts = attempts
         self.seconds = seconds
 
-    @property
-    def name(self) -> str:
-        """The wrapped model's name."""
-        return self.model.name
-
     def __repr__(self) -> str:
         return f"Retrying({self.model!r}, attempts={self.attempts}, seconds={self.seconds:g})"
-
-    def at(self, ctx: RunContext) -> Model:
-        """The same around the wrapped model at that place."""
-        inner = self.model.at(ctx)
-        if inner is self.model:
-            return self
-        other = copy.copy(self)
-        other.model = inner
-        return other
-
-    def children(self) -> Mapping[str, Runnable]:
-        """The wrapped model's."""
-        return self.model.children()
 
     async def reply(self, request: Request, *, key: str = "", delta: Delta | None = None) -> Reply:
         """The first answer that succeeds; the last error otherwise."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol, final
 
 from yggdrasil import errors
 from yggdrasil.abc.context import RunContext
-from yggdrasil.abc.effects import Effect, Effects
+from yggdrasil.abc.effects import Effect, Effects, Turns
 from yggdrasil.core.approval import Answer, Approval, approval_id
 from yggdrasil.core.blob import Blob, detach
 from yggdrasil.core.canonical import digest
@@ -38,6 +38,11 @@ _MEND = "look outside whether it happened: world.settle(result) if it did, world
 class Recorder(Protocol):
     """Where effects are recorded: a world's journal, a thread's."""
 
+    @property
+    def keeps_turns(self) -> bool:
+        """Whether iterations of loops are recorded as well."""
+        ...
+
     async def record(self, fact: Fact, blobs: Iterable[Blob] = (), *, now: bool = False) -> None:
         """Append a fact, its blobs before it. `now`: it is durable when this returns, whatever the durability level."""
         ...
@@ -48,25 +53,17 @@ class Recorder(Protocol):
 
 
 @final
-class JournalEffects(Effects):
+class JournalEffects(Effects, Turns):
     """The effects of one scope (`tick:12`) of one stream.
 
     recorded   the facts about effects that the journal holds for this scope already, in order
     mend       the hint for an effect of which nobody knows whether it happened
-    turns      whether iterations of loops are recorded as well
     """
 
     def __init__(
-        self,
-        stream: str,
-        scope: str,
-        recorder: Recorder,
-        recorded: Iterable[Fact] = (),
-        *,
-        mend: str = _MEND,
-        turns: bool = False,
+        self, stream: str, scope: str, recorder: Recorder, recorded: Iterable[Fact] = (), *, mend: str = _MEND
     ) -> None:
-        self.stream, self.scope, self.keeps_turns = stream, scope, turns
+        self.stream, self.scope = stream, scope
         self._recorder, self._mend = recorder, mend
         self._done: dict[Place, EffectDone] = {}
         self._begun: dict[Place, EffectBegun] = {}
@@ -143,6 +140,11 @@ class JournalEffects(Effects):
         fact = ToolAnswered(approval.id, answer.approved, answer.note, answer.arguments)
         await self._recorder.record(fact, now=True)
         self._answers[approval.id] = answer
+
+    @property
+    def turns(self) -> Turns | None:
+        """Itself, where iterations are recorded too."""
+        return self if self._recorder.keeps_turns else None
 
     async def last_turn(self, ctx: RunContext, loop: Sequence[str], given: str) -> tuple[int, Any] | None:
         """The last of the iterations that were kept here and follow each other."""

@@ -276,13 +276,11 @@ class _Loop(_Step):
     async def run(self, table: Table, ctx: RunContext, previous: Table, first: bool) -> None:
         """Iterate; back edges read what the iteration before left in the table."""
         total = self.total(ctx)
-        effects = ctx.run.effects
-        keeps = None if effects is None or not effects.keeps_turns else effects
+        turns = None if ctx.run.effects is None else ctx.run.effects.turns
         start, given = 0, ""
-        if keeps is not None:
-            values = [(slot, port, (table[slot] or {}).get(port)) for slot, port in self._given]
-            given = fingerprint([values, ctx.run.seed, total])
-            found = await keeps.last_turn(ctx, self._nodes, given)
+        if turns is not None:
+            given = self._digest(table, ctx, total)
+            found = await turns.last_turn(ctx, self._nodes, given)
             if found is not None:
                 start = found[0] + 1
                 for node, outputs in found[1].items():
@@ -300,9 +298,19 @@ class _Loop(_Step):
                 await _run_wide(self._body, table, turn, before, iteration == 0)
             if self._ended(table):
                 break
-            if keeps is not None and (total is None or iteration + 1 < total):
-                await keeps.keep_turn(ctx, self._nodes, given, iteration, self._carry(table))
+            if turns is not None and (total is None or iteration + 1 < total):
+                await turns.keep_turn(ctx, self._nodes, given, iteration, self._carry(table))
             await anyio.lowlevel.checkpoint()  # a loop of blocks that never wait can still be cancelled
+
+    def _digest(self, table: Table, ctx: RunContext, total: int | None) -> str:
+        """What tells this run of the loop from one that began with something else."""
+        values = [(slot, port, (table[slot] or {}).get(port)) for slot, port in self._given]
+        try:
+            return fingerprint([values, ctx.run.seed, total])
+        except PortError as error:
+            sentence = f"what the loop of {', '.join(self._nodes)} begins with cannot be told apart: {error.sentence}"
+            hint = "durability: effect; or plain values, tensors and Blobs"
+            raise PortError(sentence, path=ctx.path, hint=hint) from error
 
     def _carry(self, table: Table) -> dict[str, dict[str, Any]]:
         """What the next iteration reads of this one, by node and port."""

@@ -13,7 +13,7 @@ from yggdrasil.errors import ConfigError, UnknownTypeError, close_names
 STOCK: dict[str, str] = {
     "anthropic": "yggdrasil.models.provided:anthropic",
     "fallback": "yggdrasil.models.fallback:fallback",
-    "local": "yggdrasil.blocks.llm.model:local",
+    "local": "yggdrasil.blocks.llm.model:LocalModel",
     "openai": "yggdrasil.models.provided:openai",
     "react": "yggdrasil.agent.react:react",
     "replay": "yggdrasil.models.replay:replay",

@@ -72,15 +72,15 @@ async def find(store: Store, stream: str) -> Found:
 class Thread:
     """One durable run of a thread, while it lasts: its effects, and where they are recorded."""
 
-    def __init__(self, store: Store, stream: str, lease: Lease | None) -> None:
-        self.store, self.stream, self.lease = store, stream, lease
+    def __init__(self, store: Store, stream: str, lease: Lease | None, *, keeps_turns: bool = False) -> None:
+        self.store, self.stream, self.lease, self.keeps_turns = store, stream, lease, keeps_turns
         self.number = 0
         self.began: float | None = None
         """When the run was begun, if that was before; in seconds since the epoch."""
         self.kept: dict[str, Any] = {}
         self.effects: JournalEffects | None = None
 
-    async def begin(self, inputs: Mapping[str, Any], *, turns: bool = False) -> None:
+    async def begin(self, inputs: Mapping[str, Any]) -> None:
         """Take up the run under way, or begin the next one. EffectMismatchError when its inputs were others."""
         found = await find(self.store, self.stream)
         asked = _signature(inputs)
@@ -99,7 +99,7 @@ class Thread:
                     hint="run the same line again to finish it, or name another thread",
                 )
             facts = [*found.facts(self.stream), *await self._answers()]
-        self.effects = JournalEffects(self.stream, f"run:{self.number}", self, facts, mend=_MEND, turns=turns)
+        self.effects = JournalEffects(self.stream, f"run:{self.number}", self, facts, mend=_MEND)
 
     async def _answers(self) -> list[Fact]:
         """Take the answers that were posted while nobody ran the thread."""
@@ -182,10 +182,10 @@ async def open_thread(
     async with opened(store) as place:
         stream = stream_of(name)
         lease = await place.acquire(stream, f"{socket.gethostname()}:{os.getpid()}", seconds=_LEASE)
-        thread = Thread(place, stream, lease)
+        thread = Thread(place, stream, lease, keeps_turns=turns)
         try:
             async with anyio.create_task_group() as group:
-                await thread.begin(inputs, turns=turns)
+                await thread.begin(inputs)
                 group.start_soon(thread.keep)
                 yield thread
                 group.cancel_scope.cancel()

@@ -8,7 +8,6 @@ checkpoint or the new one. `config.yaml` follows that rename; until it does, the
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import stat
@@ -20,8 +19,9 @@ from pathlib import Path
 
 from yggdrasil.core.canonical import digest_bytes
 from yggdrasil.core.value import Value
-from yggdrasil.errors import ConfigError, ConflictError, StoreError, StoreFullError, YggdrasilError
+from yggdrasil.errors import ConfigError, ConflictError, YggdrasilError
 from yggdrasil.storage.archive_reading import FOLDERS, NAMED, open_source, pending
+from yggdrasil.storage.disk import flush_folder, refusals
 from yggdrasil.storage.files import show
 from yggdrasil.storage.saved import ARCHIVE, CONFIG, RECORD, Saved
 from yggdrasil.storage.tensor_bytes import Bytes
@@ -55,14 +55,9 @@ def is_archive(path: Path) -> bool:
 
 def write_checkpoint(path: Path, parts: Mapping[str, Part], config: bytes, record: bytes) -> Saved:
     """Write a folder or an archive, whole or not at all. StoreError when the disk refuses, StoreFullError when full."""
-    try:
-        write = _write_archive if is_archive(path) else _write_folder
+    write = _write_archive if is_archive(path) else _write_folder
+    with refusals(show(path), "free some space, and save again: what was there is still there"):
         return write(path, parts, config, record)
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        kind = StoreFullError if full else StoreError
-        hint = "free some space, and save again: what was there is still there" if full else ""
-        raise kind(f"cannot be written: {error.strerror or error}", path=show(path), hint=hint) from error
 
 
 # --- a folder
@@ -80,7 +75,7 @@ def _write_folder(path: Path, parts: Mapping[str, Part], config: bytes, record: 
                     made.append(place)
                     _put(place, one.pieces(), place.stem)
             for folder in sorted({(path / one.name).parent for one in parts.values()}):
-                _flush(folder)
+                flush_folder(folder)
             written = sum(one.size for one in parts.values() if path / one.name in made)
             written += _commit(path, config, record)
         except BaseException:
@@ -109,15 +104,15 @@ def _commit(path: Path, config: bytes, record: bytes) -> int:
     waits = path / pending(digest_bytes(config))
     if not _reads(place, config):
         _put(waits, [config])
-        _flush(path)
+        flush_folder(path)
         written += len(config)
     if not _reads(path / RECORD, record):
         _put(path / RECORD, [record])  # from here on it is the new one
-        _flush(path)
+        flush_folder(path)
         written += len(record)
     if waits.exists():
         os.replace(waits, place)
-        _flush(path)
+        flush_folder(path)
     return written
 
 
@@ -193,15 +188,6 @@ def _reads(place: Path, data: bytes) -> bool:
     return _is_whole(place, len(data)) and place.read_bytes() == data
 
 
-def _flush(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 # --- an archive
 
 
@@ -224,7 +210,7 @@ def _write_archive(path: Path, parts: Mapping[str, Part], config: bytes, record:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
-    _flush(path.parent)
+    flush_folder(path.parent)
     return Saved(path, written)
 
 

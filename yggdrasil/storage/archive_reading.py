@@ -6,7 +6,6 @@ Only names that a checkpoint may have are opened, never through a symbolic link,
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import re
 import stat
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, CorruptError, FormatError
+from yggdrasil.storage.disk import mapped
 from yggdrasil.storage.files import show
 from yggdrasil.storage.saved import CONFIG, RECORD
 
@@ -147,9 +147,8 @@ class ArchiveSource(Source):
 
 def _mapped(handle: int) -> memoryview:
     """A file as memory; what is written into it is this process's own and does not reach the file."""
-    if not os.fstat(handle).st_size:
-        return memoryview(bytearray())
-    return memoryview(mmap.mmap(handle, 0, access=mmap.ACCESS_COPY))
+    size = os.fstat(handle).st_size
+    return memoryview(mapped(handle, size) if size else bytearray())
 
 
 def open_source(path: Path) -> Source:

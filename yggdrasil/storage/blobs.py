@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from yggdrasil.core.canonical import digest_bytes
+from yggdrasil.storage.disk import flush_folder
 
 _HEX = re.compile(r"[0-9a-f]{64,}")
 
@@ -47,7 +48,7 @@ class BlobFolder:
             Path(temporary).unlink(missing_ok=True)
             raise
         for folder in (place.parent, *(made.parent for made in new)):
-            _flush_folder(folder)
+            flush_folder(folder)
 
     def touch(self, digest: str, now: float) -> bool:
         """Say that they were put again; False when they are not there."""
@@ -109,13 +110,3 @@ def is_digest(text: str) -> bool:
 def fits(digest: str, data: bytes) -> bool:
     """Whether bytes are those of the digest."""
     return digest_bytes(data) == digest
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # a folder cannot be opened there, and renames are journalled
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,6 @@ Whatever is wrong is a ConfigError that names the file, the line and what to wri
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import stat
@@ -15,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from yggdrasil.core.secrets import refuse_secrets
-from yggdrasil.errors import ConfigError, PortError, StoreError, StoreFullError, close_names
+from yggdrasil.errors import ConfigError, PortError, StoreError, close_names
+from yggdrasil.storage.disk import refusals
 
 SIZE = 16 * 1024 * 1024
 """The largest file that is read, in bytes."""
@@ -192,26 +192,23 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         _write_through(path, data)
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        kind = StoreFullError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else StoreError
-        raise kind(f"cannot be written: {error.strerror or error}", path=show(path)) from error
+    with refusals(show(path)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(beside, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
 
 
 def _write_through(path: Path, data: bytes) -> None:
-    try:
-        with open(path, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise StoreError(f"cannot be written: {error.strerror or error}", path=show(path)) from error
+    with refusals(show(path)), open(path, "wb") as file:
+        file.write(data)
 
 
 def show(path: Path) -> str:

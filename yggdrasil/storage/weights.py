@@ -7,13 +7,13 @@ import json
 import mmap
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, close_names
+from yggdrasil.storage.disk import mapped
 from yggdrasil.storage.files import read_text, show
 from yggdrasil.storage.finite import is_finite
 from yggdrasil.storage.json_text import parse_json
@@ -21,8 +21,6 @@ from yggdrasil.storage.weights_header import Entry, head_length, read_head
 
 ENDING: Final = ".safetensors"
 INDEX: Final = ".safetensors.index.json"
-
-_NORESERVE: Final = 0x4000  # MAP_NORESERVE, which Python's mmap names since 3.13
 
 
 class Kind(Value):
@@ -52,7 +50,7 @@ class _File:
             self.entries, self.metadata = read_head(os.pread(handle, length, 8), size, self.shown)
             if hasattr(os, "posix_fadvise"):  # read ahead further: from a disk it may take half the time
                 os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-            self._map = _mapped(handle, size)
+            self._map = mapped(handle, size)
             self.data = memoryview(self._map)
         except OSError as error:
             raise ConfigError(f"cannot be read: {error.strerror or error}", path=self.shown) from error
@@ -64,15 +62,6 @@ class _File:
         advice = getattr(mmap, how, None)
         if advice is not None:
             self._map.madvise(advice)
-
-
-def _mapped(handle: int, size: int) -> mmap.mmap:
-    """The file as memory. Private: whoever writes into a tensor changes their own pages, never the file."""
-    if sys.platform == "win32":
-        return mmap.mmap(handle, size, access=mmap.ACCESS_COPY)
-    # no room is set aside for pages that may be written into, so a file may be larger than the memory
-    flags = mmap.MAP_PRIVATE | (_NORESERVE if sys.platform == "linux" else 0)
-    return mmap.mmap(handle, size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
 
 
 class Weights:

@@ -22,6 +22,14 @@ BITS: Final = {
 }  # fmt: skip
 """Bits of one element, by dtype. Types of less than a byte are not read."""
 
+TORCH: Final = {
+    "BOOL": "bool", "U8": "uint8", "I8": "int8", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "I16": "int16",
+    "U16": "uint16", "F16": "float16", "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32",
+    "I64": "int64", "U64": "uint64", "F64": "float64", "C64": "complex64", "F8_E8M0": "float8_e8m0fnu",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz", "F8_E4M3FNUZ": "float8_e4m3fnuz",
+}  # fmt: skip
+"""What torch (and where it has it, numpy) calls a dtype."""
+
 HEAD_LIMIT: Final = 100_000_000
 """The longest header, in bytes; safetensors has the same limit."""
 

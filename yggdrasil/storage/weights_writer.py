@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -11,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from yggdrasil.errors import ConfigError, StoreError, StoreFullError
+from yggdrasil.errors import ConfigError
+from yggdrasil.storage.disk import flush_folder, refusals
 from yggdrasil.storage.files import show, write_text
 from yggdrasil.storage.tensor_bytes import TensorBytes, order
 from yggdrasil.storage.weights import ENDING, INDEX
@@ -47,7 +46,7 @@ def write_weights(
     texts = {"format": "pt", **(metadata or {})}
     parts = list(_split(tensors, shard))
     index = path.with_name(path.name.removesuffix(ENDING) + INDEX)
-    with _disk(path):
+    with refusals(show(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         if len(parts) == 1:
             changed = [path] if _write(path, parts[0], texts) else []
@@ -125,23 +124,13 @@ def _write(path: Path, part: Mapping[str, TensorBytes], metadata: Mapping[str, s
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    flush_folder(path.parent)
     return True
 
 
 def _is_there(path: Path, pieces: Iterator[Any]) -> bool:
     with open(path, "rb") as file:
         return all(file.read(len(piece)) == piece for piece in pieces) and not file.read(1)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _sweep(path: Path, index: Path, kept: set[str]) -> None:
@@ -153,12 +142,3 @@ def _sweep(path: Path, index: Path, kept: set[str]) -> None:
     for old in (path, *shards):
         if old.name not in kept:
             old.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        kind = StoreFullError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else StoreError
-        raise kind(f"cannot be written: {error.strerror or error}", path=show(path)) from error

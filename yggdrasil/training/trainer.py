@@ -78,7 +78,7 @@ class Trainer:
             if self._keeping is not None and self._keeping.steps():
                 self._take_up(resume)
             log = stack.enter_context(EventFile(self._logs)) if self._logs and self._rank == 0 else None
-            self._buffers = self._changing()
+            self._buffers = {} if self._keeping is None else self._changing()
             try:
                 while self.step < self.total:
                     await self._one(log)
@@ -143,8 +143,6 @@ class Trainer:
     async def _one(self, log: EventFile | None) -> None:
         began = time.monotonic()
         self._sums = {}
-        if self._keeping is not None:
-            self._buffers = self._changing()
         self._stepping.zero_grad(set_to_none=True)
         for piece in await anyio.to_thread.run_sync(self._pieces):
             await self._piece(piece)

@@ -34,7 +34,7 @@ def adapted(modules: Callable[[], Mapping[str, Any]], ctx: RunContext) -> Iterat
     ConfigError, before anything is computed, when one of them is not for these modules.
     """
     asked = chosen(ctx.run.adapters, ctx.path) if ctx.run.adapters else []
-    if asked and came_with(ctx):  # it is all there is to be adapted
+    if asked and ctx.brings_adapters:  # it is all there is to be adapted
         asked = [(lora, weight, False) for lora, weight, _ in asked]
     if not asked:
         yield
@@ -45,11 +45,6 @@ def adapted(modules: Callable[[], Mapping[str, Any]], ctx: RunContext) -> Iterat
         yield
     finally:
         _ACTIVE.reset(token)
-
-
-def came_with(ctx: RunContext) -> bool:
-    """Whether a run has its adapters from this very call, not from the level above."""
-    return ctx.parent is None or ctx.parent.run.adapters is not ctx.run.adapters
 
 
 def require(adapters: Mapping[str, Any], places: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:

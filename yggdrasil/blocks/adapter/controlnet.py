@@ -29,8 +29,8 @@ class ControlNet(Sourced):
         self, ref: str = "", part: str = "controlnet", *, scale: float = 1.0, revision: str = "", dtype: str = "",
         source: Source | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(ref, revision, dtype, source)
-        self.part, self.scale = part, scale
+        super().__init__(ref, revision, dtype, source, part)
+        self.scale = scale
 
     @property
     def config(self) -> dict[str, Any]:
@@ -42,13 +42,9 @@ class ControlNet(Sourced):
         """The ports of the role."""
         return _SPEC
 
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The ControlNet."""
-        return {self.part: self.source.require(self.part, device)}
-
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """What it adds."""
-        module = self.source.require(self.part, ctx.device)
+        module = self.module(ctx.device)
         latent, condition = inputs["latent"], inputs["condition"]
         latent = torch.cat([latent] * (condition.shape[0] // latent.shape[0]))
         down, middle = module(

@@ -29,8 +29,8 @@ class T2IAdapter(Sourced):
         self, ref: str = "", part: str = "adapter", *, scale: float = 1.0, revision: str = "", dtype: str = "",
         source: Source | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(ref, revision, dtype, source)
-        self.part, self.scale = part, scale
+        super().__init__(ref, revision, dtype, source, part)
+        self.scale = scale
 
     @property
     def config(self) -> dict[str, Any]:
@@ -42,13 +42,9 @@ class T2IAdapter(Sourced):
         """The ports of the role."""
         return _SPEC
 
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The adapter."""
-        return {self.part: self.source.require(self.part, device)}
-
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """What it adds."""
-        module = self.source.require(self.part, ctx.device)
+        module = self.module(ctx.device)
         hint = inputs["hint"].to(device=module.device, dtype=module.dtype)
         times = inputs["condition"].shape[0] // hint.shape[0]
         added = [torch.cat([value * self.scale] * times) for value in module(hint)]

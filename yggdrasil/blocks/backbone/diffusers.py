@@ -11,6 +11,7 @@ import torch
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.diffusers.source import Source
 from yggdrasil.blocks.diffusers.sourced import Sourced
+from yggdrasil.blocks.neural import moved
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, PortError
 
@@ -74,8 +75,8 @@ class Backbone(Sourced):
         source: Source | None = None,
     ) -> None:  # fmt: skip
         given = Source(ref, revision, dtype) if model is not None else None
-        super().__init__(ref, revision, dtype, source or given)
-        self.part, self.model = part, model
+        super().__init__(ref, revision, dtype, source or given, part)
+        self.model = model
         self.from_ref = model is None and bool(self.ref)
 
     @classmethod
@@ -101,18 +102,9 @@ class Backbone(Sourced):
             raise ConfigError(f"how to call a {name} is not known", hint=f"one of {', '.join(FORMS)}")
         return FORMS[name]
 
-    def module(self, device: str | None = None) -> torch.nn.Module:
-        """The model, loaded by now."""
-        if self.model is not None:
-            return self.model if device is None else self.model.to(device)  # type: ignore[no-any-return]
-        found = self.source.require(self.part, device)
-        if not isinstance(found, torch.nn.Module):
-            raise ConfigError(f"{self.part} of {self.ref} is {type(found).__name__}, no model", hint='part: "unet"')
-        return found
-
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The model, by the name of its part: `unet`, `transformer`."""
-        return {self.part: self.module(device)}
+    def module(self, device: str | None = None) -> Any:
+        """The model, loaded by now; one that was given moves there."""
+        return super().module(device) if self.model is None else moved(self.model, device)
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Predict."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.diffusers.source import Source
 from yggdrasil.blocks.diffusers.sourced import Sourced
@@ -31,8 +29,8 @@ class Autoencoder(Sourced):
     ) -> None:  # fmt: skip
         if direction not in ("decode", "encode"):
             raise ConfigError(f"direction is {direction!r}", hint="direction: decode")
-        super().__init__(ref, revision, dtype, source)
-        self.direction, self.part = direction, part
+        super().__init__(ref, revision, dtype, source, part)
+        self.direction = direction
 
     block_type = "codec/autoencoder"
 
@@ -46,15 +44,11 @@ class Autoencoder(Sourced):
         """The ports of the role, one way."""
         return _DECODE if self.direction == "decode" else _ENCODE
 
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The autoencoder."""
-        return {self.part: self.source.require(self.part, device)}
-
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Decode or encode."""
         from diffusers.image_processor import VaeImageProcessor
 
-        vae = self.source.require(self.part, ctx.device)
+        vae = self.module(ctx.device)
         config = vae.config
         scale, shift = config.scaling_factor, getattr(config, "shift_factor", None) or 0.0
         pictures = VaeImageProcessor(vae_scale_factor=2 ** (len(config.block_out_channels) - 1))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.diffusers.source import Source
 from yggdrasil.blocks.diffusers.sourced import Sourced
@@ -30,8 +28,8 @@ class ImageConditioner(Sourced):
         self, ref: str = "", part: str = "image_encoder", *, processor: str = "feature_extractor", revision: str = "",
         dtype: str = "", source: Source | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(ref, revision, dtype, source)
-        self.part, self.processor = part, processor
+        super().__init__(ref, revision, dtype, source, part)
+        self.processor = processor
 
     @property
     def config(self) -> dict[str, Any]:
@@ -43,13 +41,9 @@ class ImageConditioner(Sourced):
         """The ports of the role."""
         return _SPEC
 
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The encoder."""
-        return {self.part: self.source.require(self.part, device)}
-
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Encode."""
-        module = self.source.require(self.part, ctx.device)
+        module = self.module(ctx.device)
         pictures, _ = read_pictures(inputs["input"], ctx.path)
         pixels = self.source.require(self.processor)(images=pictures, return_tensors="pt").pixel_values
         made = module(pixels.to(device=module.device, dtype=module.dtype))

@@ -31,8 +31,8 @@ class TextConditioner(Sourced):
         self, ref: str = "", part: str = "text_encoder", *, tokenizer: str = "tokenizer", revision: str = "",
         dtype: str = "", source: Source | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(ref, revision, dtype, source)
-        self.part, self.tokenizer = part, tokenizer
+        super().__init__(ref, revision, dtype, source, part)
+        self.tokenizer = tokenizer
 
     @property
     def config(self) -> dict[str, Any]:
@@ -44,13 +44,9 @@ class TextConditioner(Sourced):
         """The ports of the role."""
         return _SPEC
 
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The encoder."""
-        return {self.part: self.source.require(self.part, device)}
-
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Encode."""
-        module = self.source.require(self.part, ctx.device)
+        module = self.module(ctx.device)
         found = [self._encoded(module, inputs["input"], ctx)]
         if inputs.get("negative") is not None:
             found.insert(0, self._encoded(module, inputs["negative"], ctx).expand_as(found[0]))

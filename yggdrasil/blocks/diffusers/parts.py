@@ -68,7 +68,7 @@ class Prompt(_Part):
             said = inputs.get(name, "")
             if not isinstance(said, str) and not (isinstance(said, list) and all(isinstance(s, str) for s in said)):
                 raise PortError(f"{name} is {type(said).__name__}, no text", path=ctx.path, hint=f'{name}="a house"')
-        pipe = self.source.pipeline(ctx.device)
+        pipe = self.source.pipeline(ctx.device, self.family.encoders)
         device = torch.device(ctx.device) if ctx.device else pipe.device
         with alone_with(*(getattr(pipe, name, None) for name in _TOKENIZERS)):
             made = self.family.encode(pipe, inputs, device)
@@ -138,7 +138,7 @@ class Start(_Part):
         own = self.family.steps if self.steps is None else self.steps
         inputs = {**inputs, "steps": _require_steps(inputs.get("steps", own), ctx.path)}
         random = generator_of(ctx)
-        pipe = self.source.pipeline(ctx.device)
+        pipe = self.source.pipeline(ctx.device, ("vae", "image_encoder"))
         made = self.family.begin(pipe, self._solver, inputs, inputs["embedding"], random)
         first = self._solver.begin(made.latent, made.plan, random)
         extra = _merged(inputs.get("extra") or {}, made.extra)
@@ -175,5 +175,5 @@ class Decode(_Part):
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Decode."""
-        pipe = self.source.pipeline(ctx.device)
+        pipe = self.source.pipeline(ctx.device, ("vae",))
         return {self.family.output: self.family.finish(pipe, inputs["latent"], inputs)}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,8 @@ import torch
 
 from yggdrasil.blocks.constructing import constructing, require_whole
 from yggdrasil.blocks.hub import Ref
-from yggdrasil.blocks.shared import file_bytes, module_handling
+from yggdrasil.blocks.shared import Shared, file_bytes
 from yggdrasil.errors import ConfigError, close_names
-from yggdrasil.runtime.pool import POOL, Key, Lease
 
 INDEX = "model_index.json"
 _LIBRARIES = ("diffusers", "transformers")
@@ -33,10 +34,10 @@ class Source:
             raise ConfigError(f"{dtype!r} is no dtype", hint='dtype: "float16"')
         self.ref, self.revision, self.dtype = ref, revision, dtype
         self._given = pipeline
-        self._leases: dict[tuple[str, str], Lease[Any]] = {}
-        self._where: dict[str, str] = {}
-        self._pipelines: dict[str, Any] = {}
-        self._own: dict[str, Any] = {}
+        self._parts: dict[str, Shared[Any]] = {}
+        self._plain: set[str] = set()
+        self._made: tuple[dict[str, Any], Any] | None = None
+        self._gate = threading.Lock()
         self._index: dict[str, Any] | None = None
         self._folder: Path | None = None
 
@@ -78,29 +79,26 @@ class Source:
 
         device  where its weights are: None where they are by now. A pipeline that was given is where it is.
         """
-        if name in self._own:
-            return self._own[name] if device is None else self._own[name].to(device)
-        if self._given is not None:
+        if self._given is not None and name not in self._parts:
             return getattr(self._given, name, None)
-        named = self.index.get(name)
-        if not isinstance(named, list) or named[:1] == [None]:
+        shared = self._shared(name)
+        if shared is None:
             return None
-        where = self._where[name] = device or self._where.get(name, "cpu")
-        if (name, where) not in self._leases:
-            key = Key.of(
-                ".".join(map(str, named)),
-                f"{Ref.of(self.ref, self.revision).name}/{name}",
-                dtype=self.dtype,
-                device=where,
-            )
-            handling = module_handling(where, lambda: self._bytes(name))
-            self._leases[name, where] = POOL.lease(key, lambda: self._load(name, named, where), handling=handling)
-        return self._leases[name, where].value
+        return shared.get(None if name in self._plain else device)
 
-    def _bytes(self, name: str) -> int:
-        """What a part will take, as the headers of its files say."""
-        assert self._folder is not None
-        return file_bytes(self._folder / name, self.dtype)
+    def _shared(self, name: str) -> Shared[Any] | None:
+        """The hold of a part, which loads it when it is first asked for."""
+        with self._gate:
+            named = self.index.get(name) if self._given is None else None
+            if name not in self._parts and isinstance(named, list) and named[:1] != [None]:
+                kind, ref = self._class(*map(str, named[:2])), Ref.of(self.ref, self.revision).name
+                if not issubclass(kind, torch.nn.Module):
+                    self._plain.add(name)
+                self._parts[name] = Shared(
+                    ".".join(map(str, named)), f"{ref}/{name}", partial(self._load, name, kind), dtype=self.dtype,
+                    expected=partial(self._bytes, name),
+                )  # fmt: skip
+            return self._parts.get(name)
 
     def require(self, name: str, device: str | None = None) -> Any:
         """The same; ConfigError where there is none."""
@@ -110,34 +108,48 @@ class Source:
             raise ConfigError(f"{self.ref or self.pipeline_class} has no {name!r}; {close_names(name, names)}")
         return found
 
-    def pipeline(self, device: str | None = None) -> Any:
-        """The pipeline of all parts, for what its class does; never called as a whole."""
+    def pipeline(self, device: str | None, needed: Collection[str]) -> Any:
+        """The pipeline of all parts, for what its class does; never called as a whole.
+
+        needed  the parts that will compute on the device; the others stay where they are, once they are somewhere
+        """
         if self._given is not None:
             return self._given
-        where = device or "cpu"
-        if where not in self._pipelines:
-            kind = self._class("diffusers", self.pipeline_class)
-            parts = {n: self.part(n, device) for n, v in self.index.items() if isinstance(v, list)}
-            plain = {n: v for n, v in self.index.items() if not n.startswith("_") and not isinstance(v, list)}
-            self._pipelines[where] = kind(**parts, **plain)
-        return self._pipelines[where]
+        names = [name for name, value in self.index.items() if isinstance(value, list)]
+        stays = {name for name in names if name not in needed and self._is_loaded(name)}
+        parts = {name: self.part(name, None if name in stays else device) for name in names}
+        with self._gate:
+            if self._made is None or any(self._made[0][name] is not part for name, part in parts.items()):
+                kind = self._class("diffusers", self.pipeline_class)
+                plain = {n: v for n, v in self.index.items() if not n.startswith("_") and not isinstance(v, list)}
+                self._made = (parts, kind(**parts, **plain))
+            return self._made[1]
+
+    def _is_loaded(self, name: str) -> bool:
+        return name in self._parts and self._parts[name].loaded
 
     def adopt(self, modules: Mapping[str, Any]) -> None:
         """Have these parts from now on, in place of those of the ref: trained ones, from a checkpoint."""
-        self._own.update(modules)
-        self._pipelines.clear()
+        for name, module in modules.items():
+            shared = self._shared(name) or self._parts.setdefault(name, Shared(name, self.ref, lambda device: None))
+            shared.adopt({name: module})
 
     def close(self) -> None:
         """Give all parts back."""
-        for lease in self._leases.values():
-            lease.release()
-        self._leases.clear()
-        self._pipelines.clear()
+        self._made = None
+        for shared in self._parts.values():
+            shared.close()
 
-    def _load(self, name: str, named: list[Any], device: str) -> Any:
+    def _bytes(self, name: str) -> int:
+        """What a part will take, as the headers of its files say."""
         assert self._folder is not None
-        kind = self._class(*map(str, named[:2]))
-        is_module, ours = issubclass(kind, torch.nn.Module), named[0] == "transformers"
+        return file_bytes(self._folder / name, self.dtype)
+
+    def _load(self, name: str, kind: Any, device: str) -> Any:
+        assert self._folder is not None
+        from transformers import PreTrainedModel
+
+        is_module, ours = issubclass(kind, torch.nn.Module), issubclass(kind, PreTrainedModel)
         options: dict[str, Any] = {}
         if is_module:
             options = {"use_safetensors": True, "output_loading_info": True}
@@ -155,16 +167,17 @@ class Source:
             made.eval().to(device)
         return made
 
-    def _require_library(self, library: str, name: str) -> None:
-        """Nothing is imported because a file names it."""
-        if library not in _LIBRARIES:
-            raise ConfigError(f"{self.ref} wants {library}.{name}; only parts of {' and '.join(_LIBRARIES)} are loaded")
+    def _require_library(self, library: str, name: str) -> str:
+        """Where a part's class is: nothing else is imported because a file names it."""
+        if library in _LIBRARIES:
+            return library
+        if library in importlib.import_module("diffusers.pipelines")._import_structure:  # the safety checker
+            return f"diffusers.pipelines.{library}"
+        raise ConfigError(f"{self.ref} wants {library}.{name}; only parts of {' and '.join(_LIBRARIES)} are loaded")
 
     def _class(self, library: str, name: str) -> Any:
-        self._require_library(library, name)
-        found = getattr(importlib.import_module(library), name, None)
+        found = getattr(importlib.import_module(self._require_library(library, name)), name, None)
         if not isinstance(found, type):
-            raise ConfigError(
-                f"{self.ref} wants {library}.{name}, which is not there", hint=f"pip install -U {library}"
-            )
+            hint = f"pip install -U {library}"
+            raise ConfigError(f"{self.ref} wants {library}.{name}, which is not there", hint=hint)
         return found

@@ -5,32 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
-import torch
-from typing_extensions import TypedDict
-
 from yggdrasil.abc.context import RunContext
+from yggdrasil.blocks.llm.holding import Holding, LoadOptions
 from yggdrasil.blocks.llm.model import LocalModel, seed_of, seeded
 from yggdrasil.blocks.llm.weights import Given
-from yggdrasil.blocks.neural import Neural
 from yggdrasil.core.model_ports import LANGUAGE, SEEING, given_by, request_of
 from yggdrasil.core.ports import Spec
-from yggdrasil.errors import ConfigError
 from yggdrasil.runtime.ask import ask
 
 _NO_PARAMS: Mapping[str, Any] = {}
 
 
-class LocalOptions(TypedDict, total=False):
+class LocalOptions(LoadOptions, total=False):
     """How a local model is loaded, and what it can do; see `LocalModel`."""
 
-    revision: str
-    dtype: str
-    share: bool
     profile: Mapping[str, Any] | None
     chat_template: str | None
 
 
-class LocalLanguage(Neural):
+class LocalLanguage(Holding):
     """One call of a causal language model: `LocalLanguage("hf://org/name", params={"max_tokens": 200})`.
 
     model   a ref, or (module, tokenizer); revision, dtype, share, profile, chat_template: as of `LocalModel`
@@ -45,11 +38,9 @@ class LocalLanguage(Neural):
     def __init__(
         self, model: Given, *, params: Mapping[str, Any] = _NO_PARAMS, **options: Unpack[LocalOptions]
     ) -> None:
-        self.model = model
-        self.params = dict(params)
-        self.options = dict(options)
         self._here = LocalModel(model, sees=self.sees, **options)
-        self.weights = self._here.weights
+        super().__init__(model, options, self._here.weights)
+        self.params = dict(params)
 
     @classmethod
     def of(cls, model: LocalModel) -> LocalLanguage:
@@ -66,20 +57,7 @@ class LocalLanguage(Neural):
     @property
     def config(self) -> dict[str, Any]:
         """What rebuilds it; ConfigError for a module that was given."""
-        if not isinstance(self.model, str):
-            raise ConfigError(
-                f"{self.label} was given a module that lies nowhere, so it cannot be saved",
-                hint="model.save_pretrained(folder), tokenizer.save_pretrained(folder), and the folder as its model",
-            )
-        return {"model": self.model, **({"params": self.params} if self.params else {}), **self.options}
-
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The model's module."""
-        return {"module": self.weights.module(device)}
-
-    def unload(self) -> None:
-        """Give the module back to the pool."""
-        self.weights.close()
+        return self.written(params=(self.params, {}))
 
     async def execute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Ask once; PortError when there is neither a prompt nor a message."""

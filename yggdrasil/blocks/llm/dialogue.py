@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from yggdrasil.blocks.vision.pictures import read_picture
 from yggdrasil.core.messages import (
     Audio,
     File,
@@ -22,7 +22,7 @@ from yggdrasil.core.messages import (
     ToolSpec,
 )
 from yggdrasil.core.profile import Profile
-from yggdrasil.errors import ModelRequestError
+from yggdrasil.errors import ModelRequestError, PortError
 
 
 class Dialogue:
@@ -152,14 +152,12 @@ class Dialogue:
         raise self._misplaced(part, message)
 
     def _picture(self, part: Image) -> Any:
-        import PIL.Image
-
         if part.blob is None:
             raise self._cannot(part, "nothing is fetched for it: a picture is given by its bytes")
         try:
-            return PIL.Image.open(io.BytesIO(part.blob.data)).convert("RGB")
-        except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
-            raise self._cannot(part, f"it cannot be read as a picture: {error}") from error
+            return read_picture(part.blob)
+        except PortError as error:
+            raise self._cannot(part, f"it cannot be read as a picture: {error.sentence}") from error
 
     def _cannot(self, part: Part, why: str) -> ModelRequestError:
         return ModelRequestError(f"{self._name} cannot be sent this {type(part).__name__}: {why}")

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Unpack, get_args
 
 import torch
-from typing_extensions import TypedDict
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.llm.generation import placed
+from yggdrasil.blocks.llm.holding import Holding, LoadOptions
 from yggdrasil.blocks.llm.weights import Given, Weights
-from yggdrasil.blocks.neural import Neural
 from yggdrasil.core.messages import Usage
 from yggdrasil.core.model_ports import EMBEDDING
 from yggdrasil.core.ports import Spec, port
@@ -44,13 +43,7 @@ _SPEC = Spec(
 )
 
 
-class _Options(TypedDict, total=False):
-    revision: str
-    dtype: str
-    share: bool
-
-
-class LocalEmbedding(Neural):
+class LocalEmbedding(Holding):
     """Vectors of an encoder (AutoModel): `LocalEmbedding("hf://org/name")`.
 
     model       a ref, or (module, tokenizer); revision, dtype, share: as of `LocalModel`
@@ -69,16 +62,14 @@ class LocalEmbedding(Neural):
         pooling: Pooling = "mean",
         normalised: bool = True,
         batch: int = 32,
-        **options: Unpack[_Options],
+        **options: Unpack[LoadOptions],
     ) -> None:
         if pooling not in _POOLED:
             raise ConfigError(f"pooling of {self.block_type} is {pooling!r}", hint=" or ".join(get_args(Pooling)))
         if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
             raise ConfigError(f"batch of {self.block_type} is {batch!r}; it is at least 1", hint="batch: 32")
-        self.model, self.pooling, self.normalised, self.batch = model, pooling, normalised, batch
-        self.options = dict(options)
-        self.from_ref = isinstance(model, str)
-        self.weights = Weights(model, auto="AutoModel", **options)
+        super().__init__(model, options, Weights(model, auto="AutoModel", **options))
+        self.pooling, self.normalised, self.batch = pooling, normalised, batch
 
     @property
     def spec(self) -> Spec:
@@ -88,18 +79,7 @@ class LocalEmbedding(Neural):
     @property
     def config(self) -> dict[str, Any]:
         """What rebuilds it; ConfigError for a module that was given."""
-        if not isinstance(self.model, str):
-            raise ConfigError(f"{self.label} was given a module that lies nowhere, so it cannot be saved")
-        plain = {"pooling": (self.pooling, "mean"), "normalised": (self.normalised, True), "batch": (self.batch, 32)}
-        return {"model": self.model, **{k: v for k, (v, d) in plain.items() if v != d}, **self.options}
-
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The encoder."""
-        return {"module": self.weights.module(device)}
-
-    def unload(self) -> None:
-        """Give the module back to the pool."""
-        self.weights.close()
+        return self.written(pooling=(self.pooling, "mean"), normalised=(self.normalised, True), batch=(self.batch, 32))
 
     def compute(self, inputs: Mapping[str, Any], ctx: RunContext) -> Mapping[str, Any]:
         """Read all, in batches; ContextTooLongError, before any is read, for a text that is too long."""

@@ -159,27 +159,3 @@ def _teller(delta: Delta, halt: threading.Event) -> Delta:
             anyio.from_thread.run_sync(delta, part, text)
 
     return tell
-
-
-def local(
-    model_id: str,
-    *,
-    revision: str = "",
-    dtype: str = "",
-    device: str = "",
-    share: bool = True,
-    profile: Mapping[str, Any] | None = None,
-    chat_template: str | None = None,
-    sees: bool = False,
-) -> Model:
-    """The model called `local:model_id`, a folder or a hub id."""
-    return LocalModel(
-        model_id,
-        revision=revision,
-        dtype=dtype,
-        device=device,
-        share=share,
-        profile=profile,
-        chat_template=chat_template,
-        sees=sees,
-    )

@@ -19,7 +19,6 @@ Given = str | tuple[Any, Any]
 """A ref ("hf://org/name", a folder), or the pair (module, tokenizer or processor)."""
 
 
-
 class Weights:
     """A module and its words, loaded on first use; given back when this is gone. Blocking: use it on a worker thread.
 
@@ -51,7 +50,6 @@ class Weights:
             raise ConfigError(f"a local model is a ref or (module, tokenizer), not {type(model).__name__}")
         self.model, self.auto, self.kind_of_words = model, auto, words
         self.revision, self.dtype, self.device, self.share = revision, dtype, device, share
-        self._where = ""
         self._gate = threading.Lock()
         self._shared: dict[str, Shared[Any]] = {}
         self._own: torch.nn.Module | None = None if isinstance(model, str) else model[0]
@@ -75,8 +73,7 @@ class Weights:
         """The module, on the device of this, else `device`, else where it is; one that was given is where it is."""
         if self._own is not None:
             return self._own
-        self._where = self.device or device or self._where or "cpu"
-        return self._of(self.auto).get(self._where)  # type: ignore[no-any-return]
+        return self._of(self.auto).get(self.device or device)  # type: ignore[no-any-return]
 
     def adopt(self, modules: Mapping[str, torch.nn.Module]) -> None:
         """Hold this module from now on, in place of what the ref says."""

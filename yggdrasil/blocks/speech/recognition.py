@@ -9,8 +9,9 @@ import torch
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.llm.generation import placed
+from yggdrasil.blocks.llm.holding import LoadOptions
 from yggdrasil.blocks.llm.weights import Given
-from yggdrasil.blocks.speech.local import LocalOptions, LocalSpeech
+from yggdrasil.blocks.speech.local import LocalSpeech
 from yggdrasil.blocks.speech.sound import samples_of
 from yggdrasil.core.messages import Usage
 from yggdrasil.core.model_ports import SPEECH
@@ -39,7 +40,7 @@ class LocalRecognition(LocalSpeech):
         *,
         kind: Kind = "seq2seq",
         params: Mapping[str, Any] | None = None,
-        **options: Unpack[LocalOptions],
+        **options: Unpack[LoadOptions],
     ) -> None:
         if kind not in _AUTO:
             raise ConfigError(f"kind of {self.block_type} is {kind!r}", hint=f"kind: {' or '.join(get_args(Kind))}")
@@ -49,7 +50,7 @@ class LocalRecognition(LocalSpeech):
     @property
     def config(self) -> dict[str, Any]:
         """What rebuilds it; ConfigError for a module that was given."""
-        return {**super().config, **({"kind": self.kind} if self.kind != "seq2seq" else {})}
+        return self.written(params=(self.params, {}), kind=(self.kind, "seq2seq"))
 
     @property
     def spec(self) -> Spec:

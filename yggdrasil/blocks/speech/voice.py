@@ -9,9 +9,10 @@ import torch
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.blocks.llm.generation import placed
+from yggdrasil.blocks.llm.holding import LoadOptions
 from yggdrasil.blocks.llm.model import seed_of
 from yggdrasil.blocks.llm.weights import Given
-from yggdrasil.blocks.speech.local import LocalOptions, LocalSpeech
+from yggdrasil.blocks.speech.local import LocalSpeech
 from yggdrasil.blocks.speech.seeded import Seeded
 from yggdrasil.blocks.speech.sound import sound_of
 from yggdrasil.core.messages import Usage
@@ -38,7 +39,7 @@ class LocalVoice(LocalSpeech):
     takes = ("speaker_id", "speaking_rate", "seed")
 
     def __init__(
-        self, model: Given, *, params: Mapping[str, Any] | None = None, **options: Unpack[LocalOptions]
+        self, model: Given, *, params: Mapping[str, Any] | None = None, **options: Unpack[LoadOptions]
     ) -> None:
         super().__init__(model, "AutoModelForTextToWaveform", "AutoTokenizer", options, params or {})
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 from yggdrasil.abc.context import RunContext
+from yggdrasil.blocks.llm.holding import LoadOptions
 from yggdrasil.blocks.llm.weights import Given, Weights
-from yggdrasil.blocks.vision.model import LoadOptions, Looking, placed, whole
+from yggdrasil.blocks.vision.model import Looking, placed, whole
 from yggdrasil.blocks.vision.pictures import read_pictures
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, PortError

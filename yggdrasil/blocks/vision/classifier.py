@@ -9,8 +9,9 @@ import torch
 from typing_extensions import TypedDict
 
 from yggdrasil.abc.context import RunContext
+from yggdrasil.blocks.llm.holding import LoadOptions
 from yggdrasil.blocks.llm.weights import Given
-from yggdrasil.blocks.vision.model import LoadOptions, Looking, label_of, placed, whole
+from yggdrasil.blocks.vision.model import Looking, label_of, placed, whole
 from yggdrasil.blocks.vision.pictures import read_pictures
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import PortError

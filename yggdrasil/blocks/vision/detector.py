@@ -8,8 +8,9 @@ from typing import Any, Unpack
 from typing_extensions import TypedDict
 
 from yggdrasil.abc.context import RunContext
+from yggdrasil.blocks.llm.holding import LoadOptions
 from yggdrasil.blocks.llm.weights import Given
-from yggdrasil.blocks.vision.model import LoadOptions, Looking, label_of
+from yggdrasil.blocks.vision.model import Looking, label_of
 from yggdrasil.blocks.vision.pictures import read_pictures, sizes
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.errors import ConfigError, PortError

@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from typing_extensions import TypedDict
 
+from yggdrasil.blocks.llm.holding import Holding, LoadOptions
 from yggdrasil.blocks.llm.weights import Given, Weights
-from yggdrasil.blocks.neural import Neural
 from yggdrasil.errors import ConfigError
 
 
-class LoadOptions(TypedDict, total=False):
-    """Which weights, in which dtype ("bfloat16"; "" as stored), and whether the instance is shared."""
-
-    revision: str
-    dtype: str
-    share: bool
-
-
-class Looking(Neural):
-    """A model that looks, from a ref (safetensors only) or a pair (module, image processor).
-
-    Whoever names the same ref shares one instance. It is loaded by the first call, on a worker thread.
-    """
+class Looking(Holding):
+    """A model that looks, from a ref or a pair (module, image processor)."""
 
     auto: ClassVar[str]
     """The class of transformers that loads the module."""
 
     def __init__(self, model: Given, options: LoadOptions) -> None:
-        self.model, self.options = model, dict(options)
-        self.from_ref = isinstance(model, str)
-        self.weights = Weights(model, auto=self.auto, words="AutoImageProcessor", **options)
-
-    def written(self, **own: tuple[Any, Any]) -> dict[str, Any]:
-        """A config of the ref, of what differs from its default, and of the load options."""
-        if not isinstance(self.model, str):
-            hint = "module.save_pretrained(folder), processor.save_pretrained(folder), and the folder as its model"
-            raise ConfigError(f"{self.label} was given a module that lies nowhere, so it cannot be saved", hint=hint)
-        return {"model": self.model, **{k: v for k, (v, default) in own.items() if v != default}, **self.options}
-
-    def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The module."""
-        return {"module": self.weights.module(device)}
-
-    def unload(self) -> None:
-        """Give the module back to the pool."""
-        self.weights.close()
+        super().__init__(model, options, Weights(model, auto=self.auto, words="AutoImageProcessor", **options))
 
     def pixels(self, pictures: Sequence[Any], module: torch.nn.Module) -> dict[str, torch.Tensor]:
         """What the module takes: pictures resized and normalised by its processor, where the weights are."""
