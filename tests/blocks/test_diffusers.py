@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.blocks.tiny_pipelines import pipeline, saved, with_ip_adapter
+from tests.blocks.tiny_pipelines import guarded, pipeline, saved, with_ip_adapter
 from yggdrasil import ConfigError, Graph, PortError, RunError
 from yggdrasil.blocks.solver.diffusers import SOLVERS, Solver
 
@@ -168,6 +168,15 @@ async def test_from_a_folder_one_instance_and_through_a_file(tmp_path: Path) -> 
     again = Graph.load(tmp_path / "picture.yaml")
     assert np.array_equal(expected, await ours(again, **given))
     assert again.nodes["backbone"].block.module() is second.nodes["backbone"].block.module()
+
+
+async def test_a_folder_with_a_safety_checker(tmp_path: Path) -> None:
+    """Its class is one of diffusers' own pipelines', as model_index.json of Stable Diffusion 1 says."""
+    folder = guarded().save_pretrained(tmp_path / "sd", safe_serialization=True) or tmp_path / "sd"
+    assert '"stable_diffusion"' in (folder / "model_index.json").read_text()
+    pipe = diffusers.StableDiffusionPipeline.from_pretrained(folder, use_safetensors=True)
+    given = asked("sd")
+    assert np.array_equal(theirs("sd", pipe=pipe, **given), await ours(Graph.from_diffusers(folder), **given))
 
 
 async def test_models_that_load_at_once_leave_torch_as_it_was(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import diffusers
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    CLIPConfig,
     CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
@@ -232,3 +233,20 @@ def with_ip_adapter() -> Any:
     processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     parts = {**plain.components, "image_encoder": seen, "feature_extractor": processor}
     return diffusers.StableDiffusionPipeline(**parts, requires_safety_checker=False)
+
+
+def guarded() -> Any:
+    """Stable Diffusion with a safety checker."""
+    from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
+
+    torch.manual_seed(0)
+    seen = CLIPVisionConfig(
+        hidden_size=16, projection_dim=16, num_hidden_layers=2, num_attention_heads=4, image_size=32,
+        intermediate_size=37, patch_size=8,
+    )  # fmt: skip
+    checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=seen.to_dict(), projection_dim=16)).eval()
+    processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    parts = {**sd().components, "safety_checker": checker, "feature_extractor": processor}
+    made = diffusers.StableDiffusionPipeline(**parts)
+    made.set_progress_bar_config(disable=True)
+    return made

@@ -12,8 +12,11 @@ from tests.levels.tiny_modules import Pooled
 from yggdrasil import ConfigError, Graph, Stage, fit
 from yggdrasil.blocks.adapter.lora import LoRA
 from yggdrasil.blocks.weights import base_sha256
+from yggdrasil.errors import ReplayError
+from yggdrasil.levels.replay import replay
 from yggdrasil.levels.world import World
 from yggdrasil.runtime.pool import POOL
+from yggdrasil.storage.open import open_store
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +72,10 @@ def backbone(what: World) -> Any:
     return dict(what.walk())["creator/draw/backbone"].block
 
 
+def base_of(what: World) -> dict[str, torch.nn.Module]:
+    return {"model": backbone(what).modules()["model"]}
+
+
 async def test_a_pack_is_trained_saved_and_read_again_and_the_base_stays(tmp_path: Path) -> None:
     home = world()
     base = backbone(home).modules()["model"]
@@ -112,7 +119,7 @@ async def test_two_worlds_on_one_base_each_with_its_pack() -> None:
 
 async def test_a_pack_is_laid_on_at_a_tick_boundary() -> None:
     home = world()
-    snow = filled(LoRA.new({"model": backbone(home).modules()["model"]}, rank=2), 1)
+    snow = filled(LoRA.new(base_of(home), rank=2), 1)
     plain, snowy = await drawn(home, 2), await drawn(home, 2, adapters={"**": snow})
     async with World.open(home) as live:
         await live.run(ticks=1)
@@ -124,6 +131,23 @@ async def test_a_pack_is_laid_on_at_a_tick_boundary() -> None:
     async with World.open(home) as live:
         await live.run(ticks=1, adapters={"**": snow})
         assert str((await live.run(ticks=1))["state"]["artifacts"]) == plain, "an argument of that call alone"
+
+
+async def test_a_world_with_a_pack_is_replayed_with_it(tmp_path: Path) -> None:
+    home = world()
+    filled(home.lora(rank=2), 1)
+    filled(home.lora(rank=1), 2)  # another beside it
+    (select,) = home.adapters
+    home.adapters = {select: [home.adapters[select], (filled(LoRA.new(base_of(home), rank=1), 3), 0.5)]}
+    filled(home.lora(rank=1), 4)  # beside a pair
+    store = f"sqlite:///{tmp_path}/valley.db"
+    async with World.open(home, store=store) as live:
+        told = str((await live.run(ticks=2))["state"]["artifacts"])
+    assert told != await drawn(world(), 2)
+    async with open_store(store) as kept:
+        assert (await replay(home, kept, "valley")).last == 2
+        with pytest.raises(ReplayError, match="stage creator gives something else"):
+            await replay(world(), kept, "valley")
 
 
 async def test_what_fits_nothing_is_told_before_the_first_tick() -> None:

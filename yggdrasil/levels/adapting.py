@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from yggdrasil.abc.context import RunContext
 from yggdrasil.abc.runnable import Runnable
+from yggdrasil.levels.places import places
 from yggdrasil.runtime.threads import in_thread
 
 
@@ -33,23 +34,11 @@ async def require_adapters(
 def modules_by_path(
     level: Runnable, path: str, device: str | None = None
 ) -> dict[str, Callable[[], Mapping[str, Any]]]:
-    """How the modules of every neural block below are had, by path; those that run elsewhere are left out."""
+    """How the modules of every neural block below are had, by path."""
     from yggdrasil.blocks.neural import Neural
 
     return {
-        place: partial(block.modules, where)
-        for place, block, where in _below(path, level, device)
-        if isinstance(block, Neural)
+        f"{path}/{place.path}": partial(place.block.modules, place.device or device)
+        for place in places(level)
+        if isinstance(place.block, Neural)
     }
-
-
-def _below(path: str, what: Any, device: str | None) -> Iterator[tuple[str, Any, str | None]]:
-    nodes: Mapping[str, Any] | None = getattr(what, "nodes", None)
-    if nodes is None:
-        yield path, what, device
-        for name, child in sorted(getattr(what, "children", dict)().items()):
-            yield from _below(f"{path}/{name}", child, device)
-        return
-    for name, node in sorted(nodes.items()):
-        if node.endpoint_url is None:
-            yield from _below(f"{path}/{name}", node.block, node.device or device)

@@ -28,8 +28,9 @@ from yggdrasil.levels import checkpoint_format as form
 from yggdrasil.levels.checkpoint_modules import Places, match_modules, neural, put_modules, write_modules
 from yggdrasil.levels.checkpoint_state import pack, unpack
 from yggdrasil.levels.checkpoint_tensors import Mapped, map_state, map_weights, shards
-from yggdrasil.levels.container import Container, _with_inner
+from yggdrasil.levels.container import Container
 from yggdrasil.levels.node import Node
+from yggdrasil.levels.places import places
 from yggdrasil.levels.read import read_level
 from yggdrasil.levels.world import World
 from yggdrasil.levels.world_file import load_world, world_document
@@ -68,7 +69,7 @@ def save_checkpoint(
     document = document_of(what)
     refuse_secrets(document, what.label)
     config = to_yaml(document).encode()
-    places = dict(_places(what))
+    places = _blocks(what)
     parts: dict[str, Part] = {}
     record = form.Record(
         kind="checkpoint",
@@ -116,15 +117,9 @@ def read_extra(path: str | Path) -> dict[str, Any]:
 # --- what a level consists of
 
 
-def _places(what: Runnable) -> Iterator[tuple[str, Runnable]]:
-    """Every block, with its path."""
-    if isinstance(what, Container):
-        yield from what._inner()
-    elif isinstance(what, World):
-        for name, node in what.nodes.items():
-            yield from _with_inner(name, node.block)
-    else:
-        yield from _with_inner(ALONE, what)
+def _blocks(what: Runnable) -> dict[str, Runnable]:
+    """Every block, by its path."""
+    return {place.path: place.block for place in places(what, ALONE)}
 
 
 def _nodes(what: Runnable) -> Iterator[tuple[str, Node]]:
@@ -323,7 +318,7 @@ def _told(level: Runnable, path: str, block: Runnable) -> None:
 
 
 def _put(what: Runnable, found: _Found) -> None:
-    places, label = dict(_places(what)), what.label
+    places, label = _blocks(what), what.label
     meant = match_modules(places, found.weights, label)
     for state, value in found.states:
         for path in state.users:

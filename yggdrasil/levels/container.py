@@ -22,6 +22,7 @@ from yggdrasil.levels.adapting import check_adapters
 from yggdrasil.levels.calls import CALLS_START, Caller, Calling, not_a_caller
 from yggdrasil.levels.joined import Joined, Specs, join
 from yggdrasil.levels.node import Node, as_runnable, check_policies
+from yggdrasil.levels.places import places
 from yggdrasil.runtime.engine import LoopBound, Program
 from yggdrasil.runtime.limits import Limits
 from yggdrasil.storage.saved import Saved, is_checkpoint
@@ -332,7 +333,7 @@ class Container(Runnable):
     def trainable_parameters(self) -> list[Any]:
         """The trainable parameters below, each shared one once."""
         chosen = [n.block for _, n in self.walk() if n.trainable and not isinstance(n.block, Container)]
-        blocks = {id(block): block for top in chosen for _, block in _with_inner("", top)}
+        blocks = {id(place.block): place.block for top in chosen for place in places(top)}
         found = {id(p): p for b in blocks.values() for p in getattr(b, "trainable_parameters", tuple)()}
         return list(found.values())
 
@@ -340,7 +341,7 @@ class Container(Runnable):
         """The state of every block below that has any, by path; a block in several places once."""
         seen: set[int] = set()
         found = {}
-        for path, block in self._inner():
+        for path, block in self._blocks().items():
             if id(block) not in seen:
                 seen.add(id(block))
                 state: dict[str, Any] = getattr(block, "state_dict", dict)()
@@ -348,14 +349,12 @@ class Container(Runnable):
                     found[path] = state
         return found
 
-    def _inner(self) -> Iterator[tuple[str, Runnable]]:
-        """Every block below, the blocks inside blocks too, with its path."""
-        for name, node in sorted(self.nodes.items()):
-            yield from _with_inner(name, node.block)
+    def _blocks(self) -> dict[str, Runnable]:
+        return {place.path: place.block for place in places(self)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The reverse of `state_dict`; ConfigError names a path that is not here."""
-        blocks = dict(self._inner())
+        blocks = self._blocks()
         for path in state:
             if path not in blocks or not hasattr(blocks[path], "load_state_dict"):
                 sentence = f"the state has {path!r}, which is not here; {close_names(path, blocks)}"
@@ -480,17 +479,6 @@ class Container(Runnable):
             plain = Topology(specs, edges, calls, self._inputs, self._outputs, self.loops, gated)
             self._made = join(plain, wiring)
         return self._made
-
-
-def _with_inner(path: str, block: Runnable) -> Iterator[tuple[str, Runnable]]:
-    """A block and the blocks inside it, by path; what is inside a level stands for the level."""
-    if isinstance(block, Container):
-        for below, inner in block._inner():
-            yield f"{path}/{below}", inner
-        return
-    yield path, block
-    for name, inner in sorted(getattr(block, "children", dict)().items()):
-        yield from _with_inner(f"{path}/{name}", inner)
 
 
 def _is_pair(what: Any) -> bool:

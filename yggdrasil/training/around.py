@@ -20,9 +20,10 @@ from yggdrasil.core.events import Progress
 from yggdrasil.core.ports import Spec, port
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError
+from yggdrasil.levels.places import places
 from yggdrasil.training.data import Rows
 from yggdrasil.training.forward import Forward
-from yggdrasil.training.places import Level, places
+from yggdrasil.training.places import Level
 from yggdrasil.training.plan import TrainPlan, train_plan
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from yggdrasil.levels.container import Container
+from yggdrasil.levels.places import Place, places
 from yggdrasil.levels.world import World
-from yggdrasil.training.places import Level, Place, carries, places, stops
+from yggdrasil.training.places import Level, carries, stops
 
 End = tuple[str, str, str]
 """A port of a place: its path, "in" or "out", the port."""
@@ -38,10 +39,10 @@ def _ways(level: Any, path: str, place: Place | None = None) -> Iterator[tuple[E
     """Every step that a value can go, as (from, to)."""
     if isinstance(level, World):
         for name, node in level.nodes.items():  # what lies between stages is data
-            yield from _ways(node.block, _at(path, name), Place(_at(path, name), node.block, None, node))
+            yield from _ways(node.block, _at(path, name), Place(_at(path, name), node.block, node))
         return
     if not isinstance(level, Container):
-        place = place or Place(path, level, None, None)
+        place = place or Place(path, level)
         if not stops(place):
             for source, port in level.spec.inputs.items():
                 if carries(port.type):
@@ -60,7 +61,7 @@ def _ways(level: Any, path: str, place: Place | None = None) -> Iterator[tuple[E
         yield (_at(path, end.node), "out", end.port), (path, "out", name)
     for name, node in level.nodes.items():
         if node.endpoint_url is None:
-            yield from _ways(node.block, _at(path, name), Place(_at(path, name), node.block, None, node))
+            yield from _ways(node.block, _at(path, name), Place(_at(path, name), node.block, node))
 
 
 def _at(path: str, name: str) -> str:

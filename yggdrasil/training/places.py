@@ -1,18 +1,15 @@
-"""Where parameters live: every block of a level by its path, and what stops a gradient there."""
+"""Which parameters a block has, and what stops a gradient there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from yggdrasil.abc.block import Block
 from yggdrasil.abc.runnable import Runnable
-from yggdrasil.core.address import matches
 from yggdrasil.core.ports import PortType
 from yggdrasil.core.value import Value
-from yggdrasil.levels.container import Container
-from yggdrasil.levels.node import Node
-from yggdrasil.levels.world import World
+from yggdrasil.levels.places import Place
 from yggdrasil.runtime.function import FunctionBlock
 
 Level = Runnable
@@ -20,45 +17,6 @@ Level = Runnable
 
 ASKING = frozenset({"llm", "vlm", "agent", "embedding", "image", "speech", "mcp"})
 """Roles whose blocks ask somebody else, unless they are neural themselves."""
-
-
-class Place(Value):
-    """A block at its path. `allowed`: what the nearest node above says of training it; None: nothing.
-
-    node    the node it sits in, or the one whose block holds it; None for a block that is the level itself
-    home    that node's path; "" for a block that is the level itself
-    """
-
-    path: str
-    block: Any
-    allowed: bool | None
-    node: Node | None
-    home: str = ""
-
-    def named_by(self, select: str) -> bool:
-        """Whether a glob names it, or a level that it is in."""
-        steps = self.path.split("/")
-        return any(matches(select, "/".join(steps[: n + 1])) for n in range(len(steps)))
-
-
-def places(level: Level) -> Iterator[Place]:
-    """Every block below, blocks inside blocks too, by path; a block that is the level itself is at its label."""
-    if isinstance(level, Container | World):
-        for name, node in sorted(level.nodes.items()):
-            yield from _below(name, node.block, node.trainable, node, name)
-    else:
-        yield from _below(level.label, level, None, None)
-
-
-def _below(path: str, block: Any, allowed: bool | None, node: Node | None, home: str = "") -> Iterator[Place]:
-    if isinstance(block, Container | World):
-        for name, below in sorted(block.nodes.items()):
-            said = allowed if below.trainable is None else below.trainable
-            yield from _below(f"{path}/{name}", below.block, said, below, f"{path}/{name}")
-        return
-    yield Place(path, block, allowed, node, home)
-    for name, child in sorted(getattr(block, "children", dict)().items()):
-        yield from _below(f"{path}/{name}", child, allowed, node, home)
 
 
 def parameters_of(block: Any) -> Mapping[str, Any]:

@@ -11,11 +11,12 @@ from yggdrasil.abc.runnable import Runnable
 from yggdrasil.core.value import Value
 from yggdrasil.errors import ConfigError, close_names
 from yggdrasil.levels.container import Container
+from yggdrasil.levels.places import Place, places
 from yggdrasil.levels.world import World
 from yggdrasil.training.flow import reached
 from yggdrasil.training.forward import Forward
 from yggdrasil.training.losses import Loss, read_losses
-from yggdrasil.training.places import Level, Place, is_tried, parameters_of, places, stops
+from yggdrasil.training.places import Level, is_tried, parameters_of, stops
 
 OPTIONS = ("lr", "weight_decay", "freeze", "betas", "eps", "momentum")
 """What a group may say of its parameters."""
@@ -195,7 +196,7 @@ def _adapters(
         raise ConfigError("no block computes with the adapters", path=level.label, hint=hint)
     for number, (lora, paths) in enumerate(users.values()):
         block = AdapterWeights(lora, tuple(paths))
-        yield Place(f"adapters/{lora.name or number}", block, None, None), tuple(paths)
+        yield Place(f"adapters/{lora.name or number}", block), tuple(paths)
 
 
 class AdapterWeights:

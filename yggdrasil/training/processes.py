@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from yggdrasil.errors import ConfigError
-from yggdrasil.training.places import Level, places
+from yggdrasil.levels.places import places
+from yggdrasil.training.places import Level
 
 BUCKET = 8 * 1024 * 1024
 """Numbers that are sent to the other processes at once."""

@@ -16,6 +16,7 @@ from yggdrasil.abc.context import Run, RunContext
 from yggdrasil.core.canonical import derive
 from yggdrasil.core.events import Progress
 from yggdrasil.errors import ConfigError, RunError
+from yggdrasil.levels.places import places
 from yggdrasil.runtime.call import located
 from yggdrasil.training.average import Average
 from yggdrasil.training.data import Piece, Rows
@@ -24,7 +25,7 @@ from yggdrasil.training.forward import Forward
 from yggdrasil.training.keeping import Keeping
 from yggdrasil.training.losses import Loss
 from yggdrasil.training.optimize import flat_state, optimizer_for, restore_state, schedule_for
-from yggdrasil.training.places import Level, places
+from yggdrasil.training.places import Level
 from yggdrasil.training.plan import TrainPlan
 from yggdrasil.training.processes import accelerator_for, add_up, alike, device_for
 from yggdrasil.training.settings import Settings
