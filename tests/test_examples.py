@@ -44,7 +44,7 @@ def test_example(path: Path, tmp_path: Path) -> None:
     expected = [line.removeprefix("Prints: ") for line in doc.splitlines() if line.startswith("Prints: ")]
     assert expected, f"{path.name} does not say `Prints: ...` in its docstring"
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_API_KEY")}
-    environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PYTHONWARNINGS": "error"}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(path)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

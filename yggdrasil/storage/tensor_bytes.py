@@ -70,7 +70,8 @@ def tensor_bytes(value: Any, path: str) -> TensorBytes:
         raise ConfigError(f"a {said} has no form in safetensors", path=path, hint="float, integer or bool tensors")
     if kind == "tensor" and (value.is_meta or str(value.layout) != "torch.strided" or value.is_quantized):
         where = "on the meta device" if value.is_meta else "sparse or quantised"
-        raise ConfigError(f"a tensor {where} has no bytes of its own", path=path, hint="tensor.to_dense()")
+        sentence = f"{path.rpartition(': ')[2]} is {where}: it has no bytes to write"
+        raise ConfigError(sentence, path=path, hint="tensor.to_dense()")
     return TensorBytes(name, tuple(value.shape), partial(raw_bytes if kind == "tensor" else _array, value))
 
 

@@ -63,7 +63,12 @@ class Keeping:
         about = read_json(place / ABOUT)
         if about.get("format") != FORMAT:
             raise ConfigError(f"the format of the training is {about.get('format')!r}, here {FORMAT}", path=str(place))
-        return about, {name: value.clone() for name, value in tensors(Weights(place / TENSORS)).items()}
+        try:
+            found = tensors(Weights(place / TENSORS))
+        except ConfigError as error:
+            sentence = f"the tensors cannot be read: {error.sentence}"
+            raise ConfigError(sentence, path=str(place / TENSORS), hint="an older step-*") from error
+        return about, {name: value.clone() for name, value in found.items()}
 
 
 def read_json(path: Path) -> dict[str, Any]:

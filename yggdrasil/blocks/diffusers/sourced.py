@@ -43,8 +43,8 @@ class Sourced(Neural):
         return found
 
     def modules(self, device: str | None = None) -> Mapping[str, torch.nn.Module]:
-        """The part, by its name: `unet`, `transformer`, `vae`."""
-        return {self.part: self.module(device)}
+        """The part, by its name (`unet`, `transformer`, `vae`); none where it has none of its own."""
+        return {self.part: self.module(device)} if self.part else {}
 
     def unload(self) -> None:
         """Give its parts back to the pool; the next call takes them again."""
